@@ -1,0 +1,1 @@
+"""The Scout engine. Imports nothing here, so that torch-free callers stay torch-free."""

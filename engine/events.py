@@ -1,0 +1,123 @@
+"""What the engine says while it works: plain data, in the order in which it happens.
+
+An answer is any number of Located, then Tokens, then Quotes, then exactly one Done or Failed. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A place that may hold the answer. `score` orders places; the parts that it was made of stay visible beside it.
+
+    `lexical` is the BM25 score (higher is better), `likelihood` how much more likely the question is after this chunk than
+    without it (nats per question token); None where that part was not computed. Characters are offsets in the document's text.
+    """
+
+    document: str
+    chunk: int
+    start_char: int
+    end_char: int
+    text: str
+    score: float
+    lexical: float | None = None
+    likelihood: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The next piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A passage that supports the answer. `verified` is True only if it stands byte for byte at these characters of the source."""
+
+    document: str
+    start_char: int
+    end_char: int
+    text: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and chunks of the whole prompt, and what of them was read for this answer."""
+
+    prompt_tokens: int
+    chunks: int
+    read_tokens: int
+    read_chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds since the question arrived, except prefill_s: seconds spent reading located chunks that were not stored."""
+
+    locate_s: float
+    prefill_s: float
+    first_token_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of an answer. `confidence` is a calibrated probability in 0..1 that the answer is in the prompt; `answer` is '' if not found."""
+
+    answer: str
+    found: bool
+    confidence: float
+    usage: Usage
+    timings: Timings
+    model: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The end of an answer that could not be given; `message` says why and what to do."""
+
+    message: str
+
+
+AnswerEvent = Located | Token | Quote | Done | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillEvent:
+    """One chunk more is stored. Counts are over the whole prompt, those found in the store included."""
+
+    document: str
+    chunks_done: int
+    chunks: int
+    tokens_done: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """`read_chunks`: how many located chunks are read; `locate_chunks`: how many are looked at; `threshold`: found at or above it.
+
+    None means the model's own default.
+    """
+
+    read_chunks: int | None = None
+    locate_chunks: int | None = None
+    threshold: float | None = None
+    max_tokens: int = 96
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    model: str
+    device: str
+    dtype: str
+    mode: str
+    store_bytes: int
+    store_budget_bytes: int
+    store_chunks: int
+    prefill_tokens_per_second: float | None = field(default=None)

@@ -1,0 +1,102 @@
+"""What the engine reads: a prompt is documents, a document is chunks of token ids.
+
+Every document starts a chunk. A chunk is a header (which document, which section or file, which page) followed by a body that stands
+byte for byte in the document's text, so a chunk read alone knows where it is and every token of a body has its place in the source.
+Knows no file format, no model and no database. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+TokenArray = NDArray[np.int32]
+
+# One row a chunk: where its tokens lie in the document's `ids`, how many of them are header, and the body's characters in the text.
+CHUNK_ROW = np.dtype(
+    [
+        ("first_token", np.int64),
+        ("end_token", np.int64),
+        ("header_tokens", np.int32),
+        ("start_char", np.int64),
+        ("end_char", np.int64),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk of one document. `ids` is header then body, int32 [tokens]."""
+
+    document: str
+    index: int
+    ids: TokenArray
+    header_tokens: int
+    start_char: int
+    end_char: int
+
+    @property
+    def body(self) -> TokenArray:
+        """The tokens that stand in the document, int32 [tokens - header_tokens]."""
+        return self.ids[self.header_tokens :]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDocument:
+    """One document of a prompt. The arrays may be memory maps; the text stays on disk until somebody asks for it."""
+
+    id: str
+    name: str
+    ids: TokenArray
+    rows: NDArray[np.void]
+    text_path: Path
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def chunk(self, index: int) -> Chunk:
+        row = self.rows[index]
+        return Chunk(
+            document=self.id,
+            index=index,
+            ids=self.ids[int(row["first_token"]) : int(row["end_token"])],
+            header_tokens=int(row["header_tokens"]),
+            start_char=int(row["start_char"]),
+            end_char=int(row["end_char"]),
+        )
+
+    def chunks(self) -> Iterator[Chunk]:
+        return (self.chunk(index) for index in range(len(self)))
+
+    def text(self) -> str:
+        """The whole source text, exactly as it was extracted."""
+        with self.text_path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Documents in order, the lexical index over their chunks, and the owner's salt (two owners never share stored state)."""
+
+    documents: tuple[PromptDocument, ...]
+    lexical_path: Path
+    salt: str
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(document.ids) for document in self.documents)
+
+    @property
+    def chunks(self) -> int:
+        return sum(len(document) for document in self.documents)
+
+    def document(self, id: str) -> PromptDocument:
+        """The document of that id. Raises KeyError."""
+        for document in self.documents:
+            if document.id == id:
+                return document
+        raise KeyError(id)
