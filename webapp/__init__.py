@@ -1,0 +1,1 @@
+"""The web application: everything with a request, a row or a user."""

@@ -1,0 +1,63 @@
+"""A row for each piece of work that a worker does, so that it can be watched, stopped, tried again, and never lost.
+
+    queued -> running -> done | failed | cancelled          running -> queued when the worker died and tries are left
+                                                            queued | running -> cancelled when a person says so
+
+Every change of state is a compare-and-set in webapp.jobs.services. Knows nothing of what the work is, but for the document that it concerns.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from webapp.core.models import Row
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class JobKind(models.TextChoices):
+    PARSE = "parse", "Parse"
+    PREFILL = "prefill", "Read"
+    ANSWER = "answer", "Answer"
+
+
+class Job(Row):
+    """`attempt` counts starts. `heartbeat_at` is set while it runs; when it grows old the worker is dead (webapp.jobs.watchdog)."""
+
+    owner = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="jobs")
+    document = models.ForeignKey("library.Document", on_delete=models.CASCADE, null=True, blank=True, related_name="jobs")
+    kind = models.CharField(max_length=8, choices=JobKind.choices)
+    label = models.CharField(max_length=255)
+    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED, db_index=True)
+    stage = models.CharField(max_length=60, blank=True)
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(default=0)
+    unit = models.CharField(max_length=20, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=120, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    traceback = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["state", "kind"])]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.label}"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED

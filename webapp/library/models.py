@@ -1,0 +1,100 @@
+"""What people own: collections of documents, and the pages of a document. Knows nothing of jobs and questions."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from ingest.model import Kind
+from ingest.storage import DocumentFolder
+from webapp.core.models import Row
+
+
+class Collection(Row):
+    """Documents that are asked together: one prompt."""
+
+    owner = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="collections")
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        ordering = ["name", "created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DocumentState(models.TextChoices):
+    """uploaded -> parsing -> indexed (can be asked) -> reading -> ready; failed from any of them, with the reason in `error`.
+
+    An archive goes uploaded -> parsing -> ready: its files are documents of their own.
+    """
+
+    UPLOADED = "uploaded", "waiting"
+    PARSING = "parsing", "parsing"
+    INDEXED = "indexed", "can be asked"
+    READING = "reading", "reading"
+    READY = "ready", "ready"
+    FAILED = "failed", "failed"
+
+
+ASKABLE = (DocumentState.INDEXED, DocumentState.READING, DocumentState.READY)
+
+
+class Document(Row):
+    """One uploaded file, or one file of an uploaded archive (then `archive` is set and `path` is its path inside)."""
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="documents")
+    archive = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="members")
+    name = models.CharField(max_length=255)
+    path = models.CharField(max_length=1000)
+    is_archive = models.BooleanField(default=False)
+    kind = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in Kind], blank=True)
+    state = models.CharField(max_length=10, choices=DocumentState.choices, default=DocumentState.UPLOADED, db_index=True)
+    error = models.TextField(blank=True)
+    notes = models.JSONField(default=list, blank=True)
+    size_bytes = models.PositiveBigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, db_index=True)
+    page_count = models.PositiveIntegerField(default=0)
+    line_count = models.PositiveIntegerField(default=0)
+    token_count = models.PositiveBigIntegerField(default=0)
+    chunk_count = models.PositiveIntegerField(default=0)
+    stored_token_count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["path", "created_at"]
+        indexes = [models.Index(fields=["collection", "state"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> DocumentFolder:
+        return DocumentFolder(settings.LONGREAD_DOCUMENTS, self.id)
+
+    @property
+    def is_askable(self) -> bool:
+        return self.state in ASKABLE and not self.is_archive
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing more will happen to it by itself."""
+        return self.state in (DocumentState.READY, DocumentState.FAILED)
+
+
+class Page(Row):
+    """One page of a paged document and its span in the document's text. Width and height in points."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="pages")
+    number = models.PositiveIntegerField()
+    start_char = models.PositiveBigIntegerField()
+    end_char = models.PositiveBigIntegerField()
+    width = models.FloatField()
+    height = models.FloatField()
+    has_text = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["document", "number"]
+        constraints = [models.UniqueConstraint(fields=["document", "number"], name="one_page_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.document} page {self.number}"
