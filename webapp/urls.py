@@ -1,5 +1,10 @@
 """Every address of the application."""
 
-from django.urls import path
+from __future__ import annotations
 
-urlpatterns: list = [path]
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+]
