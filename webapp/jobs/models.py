@@ -3,7 +3,8 @@
     queued -> running -> done | failed | cancelled          running -> queued when the worker died and tries are left
                                                             queued | running -> cancelled when a person says so
 
-Every change of state is a compare-and-set in webapp.jobs.services. Knows nothing of what the work is, but for the document that it concerns.
+Every change of state is a compare-and-set in webapp.jobs.services. Knows nothing of what the work is,
+but for the document that it concerns.
 """
 
 from __future__ import annotations

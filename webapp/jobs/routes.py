@@ -1,0 +1,24 @@
+"""Which task does which kind of job, in which queue, and what goes first. Names only: the tasks' own modules are above this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from webapp.jobs.models import JobKind
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`priority` 0 goes before 9 (the broker's steps: settings.CELERY_BROKER_TRANSPORT_OPTIONS)."""
+
+    task: str
+    queue: str
+    priority: int
+
+
+ROUTES = {
+    JobKind.PARSE: Route("upload.parse_document", "ingest", 0),
+    JobKind.PREFILL: Route("upload.prefill_document", "engine", 9),
+    JobKind.ANSWER: Route("ask.answer_question", "engine", 0),
+}
+QUEUES = ("ingest", "engine")

@@ -1,0 +1,161 @@
+"""The way of an uploaded file, from its original to a prompt that can be asked and stored state that answers fast.
+
+    parse_document    original -> text, page map, prompt, lexical index       uploaded -> parsing -> indexed: it can be asked
+    prefill_document  prompt -> the engine's state of each chunk, in slices   indexed -> reading -> ready
+
+Each step may run twice: it writes new and swaps. An archive's files become documents of their own. Knows no Celery.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.dispatch import receiver
+from engine.tokenizer import Tokenizer
+from ingest.document import index_document, open_prompt, read_document
+
+from ingest.archive import Member, expand
+from ingest.limits import Limits
+from ingest.model import DocumentSummary
+from ingest.progress import Progress, Report
+from webapp.core.model_files import lexical_path, model_folder
+from webapp.jobs.models import Job, JobKind, JobState
+from webapp.jobs.running import Outcome
+from webapp.jobs.services import job_create
+from webapp.jobs.signals import job_broke, job_restarted
+from webapp.library.models import Document, DocumentState, Page
+from webapp.upload.services import document_create, shown_name
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+# A question never waits longer than this for a document that is being read.
+SLICE_SECONDS = 1.5
+# Reading ahead stops here: beyond it, storing one chunk would throw out another that was just read.
+STORE_SHARE = 0.9
+
+
+def parse_document(job: Job, report: Report) -> Outcome:
+    """Original to prompt. Raises ingest.errors.IngestError with a sentence for the owner."""
+    document = _document(job)
+    Document.objects.filter(id=document.id).update(state=DocumentState.PARSING, error="")
+    if document.is_archive:
+        _expand(document, report)
+        return Outcome.DONE
+    tokenizer = Tokenizer.open(model_folder())
+    summary = read_document(document.name, document.path, document.folder, tokenizer, limits=Limits(), report=report)
+    index_document(lexical_path(document.collection_id), str(document.id), document.folder)
+    _record(document, summary)
+    return Outcome.DONE
+
+
+def _document(job: Job) -> Document:
+    if job.document is None:
+        raise ValueError(f"job {job.id} of kind {job.kind} has no document")
+    return job.document
+
+
+@transaction.atomic
+def _record(document: Document, summary: DocumentSummary) -> None:
+    """The rows of a parse, all at once; from here on the document can be asked."""
+    document.pages.all().delete()
+    Page.objects.bulk_create(
+        [
+            Page(
+                document=document,
+                number=page.number,
+                start_char=page.start_char,
+                end_char=page.end_char,
+                width=page.width,
+                height=page.height,
+                has_text=page.has_text,
+            )
+            for page in summary.pages
+        ],
+        batch_size=500,
+    )
+    Document.objects.filter(id=document.id).update(
+        state=DocumentState.INDEXED,
+        kind=summary.kind.value,
+        notes=list(summary.notes),
+        page_count=len(summary.pages),
+        line_count=summary.lines,
+        token_count=summary.tokens,
+        chunk_count=summary.chunks,
+        stored_token_count=0,
+    )
+    job_create(owner=document.collection.owner, kind=JobKind.PREFILL, label=document.path, document=document)
+
+
+def _expand(archive: Document, report: Report) -> None:
+    """The archive's files as documents; those that an earlier attempt made already are left alone."""
+    known = set(archive.members.values_list("path", flat=True))
+    skipped = []
+    with tempfile.TemporaryDirectory(dir=settings.LONGREAD_HOME, prefix="unpack-") as folder:
+        for count, member in enumerate(expand(archive.folder.original, Path(folder), Limits()), start=1):
+            report(Progress("unpacking", count, 0, "files"))
+            path = f"{archive.name}/{member.path}"
+            if member.file is None:
+                skipped.append(f"{member.path}: {member.skipped}")
+            elif path not in known:
+                _member_create(archive, member, member.file, path)
+    Document.objects.filter(id=archive.id).update(state=DocumentState.READY, notes=skipped)
+
+
+def _member_create(archive: Document, member: Member, file: Path, path: str) -> None:
+    with file.open("rb") as content:
+        document_create(
+            collection=archive.collection,
+            name=shown_name(member.path),
+            path=path,
+            content=content,
+            size=file.stat().st_size,
+            archive=archive,
+        )
+    file.unlink()
+
+
+def prefill_document(job: Job, report: Report, engine: Engine) -> Outcome:
+    """One slice of reading ahead. Asking never needs it: what is located and not stored is read on demand."""
+    document = _document(job)
+    parsed = [(str(document.id), document.path, document.folder)]
+    prompt = open_prompt(parsed, lexical_path(document.collection_id), document.collection.owner.salt)
+    Document.objects.filter(id=document.id).update(state=DocumentState.READING)
+    deadline = time.monotonic() + SLICE_SECONDS
+    done = total = 0
+    for event in engine.prefill(prompt, deadline=deadline):
+        done, total = event.tokens_done, event.tokens
+        report(Progress("reading", done, total, "tokens"))
+        Document.objects.filter(id=document.id).update(stored_token_count=done)
+    if done < total and _has_room(engine):
+        return Outcome.MORE
+    Document.objects.filter(id=document.id).update(state=DocumentState.READY, stored_token_count=done)
+    return Outcome.DONE
+
+
+def _has_room(engine: Engine) -> bool:
+    status = engine.status()
+    return status.store_bytes < STORE_SHARE * status.store_budget_bytes and shutil.disk_usage(settings.LONGREAD_HOME).free > 10**9
+
+
+@receiver(job_broke)
+def job_broke_for_document(job: Job, **_: object) -> None:
+    """A document whose parse broke cannot be asked; one whose reading ahead broke still can."""
+    if job.document_id is None:
+        return
+    if job.kind == JobKind.PARSE:
+        Document.objects.filter(id=job.document_id).update(state=DocumentState.FAILED, error=job.error)
+    elif job.kind == JobKind.PREFILL:
+        Document.objects.filter(id=job.document_id, state=DocumentState.READING).update(state=DocumentState.INDEXED)
+
+
+@receiver(job_restarted)
+def job_restarted_for_document(job: Job, **_: object) -> None:
+    if job.kind == JobKind.PARSE and job.state == JobState.QUEUED:
+        Document.objects.filter(id=job.document_id).update(state=DocumentState.UPLOADED, error="")
