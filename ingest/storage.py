@@ -1,11 +1,11 @@
 """Where the files of a document lie on disk. No name that a user chose ever becomes a path.
 
-    <root>/<document id>/original         what was uploaded, byte for byte
-    <root>/<document id>/parsed/          everything made from it, swapped in whole (see `replacing`)
-        text.txt                          the extracted text, UTF-8; pages are separated by a form feed
-        pages.json  words.npy             the page map's data (ingest.prompt.page_map)
-        ids.npy  chunks.npy               the prompt's tokens and chunk rows (engine.prompt)
-    <root>/<document id>/images/          page images, rendered when first looked at
+<root>/<document id>/original         what was uploaded, byte for byte
+<root>/<document id>/parsed/          everything made from it, swapped in whole (see `replacing`)
+    text.txt                          the extracted text, UTF-8; pages are separated by a form feed
+    pages.json  words.npy             the page map's data (ingest.prompt.page_map)
+    ids.npy  chunks.npy               the prompt's tokens and chunk rows (engine.prompt)
+<root>/<document id>/images/          page images, rendered when first looked at
 """
 
 from __future__ import annotations

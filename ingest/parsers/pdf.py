@@ -1,0 +1,217 @@
+"""PDF: each page's text in reading order and its words with their boxes, by PDFium. Draws nothing and reads no scan.
+
+PDFium gives characters in the order of the page's content with `\\r\\n` between lines. What is added here: a blank line where the
+vertical gap says that a paragraph ends. Nothing is joined and no hyphen is removed, so the text stays as it stands on the page.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+from numpy.typing import NDArray
+
+from ingest.errors import FileRefused, LimitExceeded
+from ingest.model import Box, Kind, ParsedPage, Word
+from ingest.parsers.base import ParserContext
+
+# A word ends at white space; a Chinese or Japanese character is a word of its own, or a quote would light whole lines.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+# PDFium's marks for a hyphen at a line end; and characters that no text may hold (a form feed separates pages).
+_HYPHENS = (0x02, 0xFFFE)
+_PARAGRAPH_GAP = 0.4  # of the line's height, above the page's usual gap
+_PICTURE_SHARE = 0.5  # of the page's area: above it the page is mainly a picture
+_DEVICE_UNITS = 1_000_000  # fractions of a page to six digits
+
+_LOCKED = (
+    "This PDF is locked with a password. Open it with the password, save or print it as a new PDF without one, then upload the new file."
+)
+_DAMAGED = "This PDF is damaged and cannot be opened. Open it in a PDF reader, save or print it as a new PDF, then upload the new file."
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line as PDFium gives it: its text, and its words (offsets in the line) with boxes."""
+
+    text: str
+    words: tuple[Word, ...]
+
+    @property
+    def top(self) -> float:
+        return min(word.box[1] for word in self.words)
+
+    @property
+    def bottom(self) -> float:
+        return max(word.box[3] for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class PdfParser:
+    """Reads PDF files. PDFium is not thread-safe: one file at a time in a process."""
+
+    kind: Kind = Kind.PAGED
+
+    def count_pages(self, source: Path, context: ParserContext) -> int:
+        with _opened(source, context) as document:
+            return len(document)
+
+    def parse(self, source: Path, context: ParserContext) -> Iterator[ParsedPage]:
+        with _opened(source, context) as document:
+            readable = False
+            for index in range(len(document)):
+                page = _page(document, index)
+                readable = readable or page.width > 0
+                yield page
+            if not readable:
+                raise FileRefused(_DAMAGED)
+
+
+@contextmanager
+def _opened(source: Path, context: ParserContext) -> Iterator[Any]:
+    try:
+        document = pdfium.PdfDocument(source)
+    except pdfium.PdfiumError as error:
+        locked = error.err_code == pdfium_c.FPDF_ERR_PASSWORD
+        raise FileRefused(_LOCKED if locked else _DAMAGED) from error
+    try:
+        if len(document) == 0:
+            raise FileRefused(_DAMAGED)
+        if len(document) > context.limits.pages:
+            raise LimitExceeded(
+                f"This PDF has {len(document):,} pages; {context.limits.pages:,} are read at most. Split it into parts, then upload them."
+            )
+        yield document
+    finally:
+        document.close()
+
+
+def _page(document: Any, index: int) -> ParsedPage:
+    try:
+        page = document[index]
+    except pdfium.PdfiumError:
+        return ParsedPage(number=index + 1, text="")
+    try:
+        width, height = page.get_size()
+        text, words = _assemble(_lines(page))
+        return ParsedPage(index + 1, text, width, height, words, _is_picture(page))
+    finally:
+        page.close()
+
+
+def _lines(page: Any) -> list[_Line]:
+    textpage = page.get_textpage()
+    try:
+        characters = _characters(textpage)
+        spans = [(match.start(), match.end()) for match in _WORD.finditer(characters)]
+        boxes = _boxes(page, textpage, spans)
+        return list(_split_lines(characters, spans, boxes))
+    finally:
+        textpage.close()
+
+
+def _characters(textpage: Any) -> str:
+    """One character for each of PDFium's, so that an offset here is PDFium's index."""
+    count = textpage.count_chars()
+    return "".join([_character(pdfium_c.FPDFText_GetUnicode(textpage, index)) for index in range(count)])
+
+
+def _character(code: int) -> str:
+    if code in _HYPHENS:
+        return "-"
+    if code >= 0x20:
+        return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)
+    return "\n" if code == 0x0A else " " if code != 0x0D else "\r"
+
+
+def _boxes(page: Any, textpage: Any, spans: list[tuple[int, int]]) -> list[Box | None]:
+    """Each span's box as fractions of the visible page; None where PDFium has none."""
+    corners = np.full((len(spans), 4), np.nan)
+    first, last = pdfium_c.FS_RECTF(), pdfium_c.FS_RECTF()
+    for row, (start, end) in enumerate(spans):
+        if pdfium_c.FPDFText_GetLooseCharBox(textpage, start, first) and pdfium_c.FPDFText_GetLooseCharBox(textpage, end - 1, last):
+            corners[row] = (
+                min(first.left, last.left),
+                max(first.top, last.top),
+                max(first.right, last.right),
+                min(first.bottom, last.bottom),
+            )
+    return [None if np.isnan(box[0]) else (box[0], box[1], box[2], box[3]) for box in _on_page(page, corners).tolist()]
+
+
+def _on_page(page: Any, corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Page coordinates to fractions from the top left. PDFium itself says where the axes go, crop box and rotation included."""
+    # corners: [words, (left, top, right, bottom)] in points, y up
+    origin, right, up = (_device(page, x, y) for x, y in ((0.0, 0.0), (1000.0, 0.0), (0.0, 1000.0)))
+    axes = np.stack([right - origin, up - origin]) / 1000.0
+    one = (corners[:, [0, 1]] @ axes + origin) / _DEVICE_UNITS
+    two = (corners[:, [2, 3]] @ axes + origin) / _DEVICE_UNITS
+    return np.asarray(np.clip(np.concatenate([np.minimum(one, two), np.maximum(one, two)], axis=1), 0.0, 1.0))
+
+
+def _device(page: Any, x: float, y: float) -> NDArray[np.float64]:
+    across, down = ctypes.c_int(), ctypes.c_int()
+    pdfium_c.FPDF_PageToDevice(page, 0, 0, _DEVICE_UNITS, _DEVICE_UNITS, 0, x, y, across, down)
+    return np.array([across.value, down.value], dtype=np.float64)
+
+
+def _split_lines(characters: str, spans: list[tuple[int, int]], boxes: list[Box | None]) -> Iterator[_Line]:
+    start, next_word = 0, 0
+    for raw in characters.splitlines(keepends=True):
+        end = start + len(raw)
+        words = []
+        while next_word < len(spans) and spans[next_word][0] < end:
+            box = boxes[next_word]
+            if box is not None:
+                words.append(Word(spans[next_word][0] - start, spans[next_word][1] - start, box))
+            next_word += 1
+        yield _Line(raw.rstrip("\r\n"), tuple(words))
+        start = end
+
+
+def _assemble(lines: list[_Line]) -> tuple[str, tuple[Word, ...]]:
+    """The page's text with a blank line between paragraphs, and the words with their offsets in it."""
+    parts: list[str] = []
+    words: list[Word] = []
+    length = 0
+    breaks = _paragraph_breaks(lines)
+    for index, line in enumerate(lines):
+        text = ("\n" if index in breaks else "") + line.text + ("\n" if index + 1 < len(lines) else "")
+        offset = length + (index in breaks)
+        words.extend(Word(offset + word.start, offset + word.end, word.box) for word in line.words)
+        parts.append(text)
+        length += len(text)
+    return "".join(parts), tuple(words)
+
+
+def _paragraph_breaks(lines: list[_Line]) -> set[int]:
+    """Lines that open a paragraph: further below the line before than is usual on this page, or back above it (a new column)."""
+    pairs = [(index, above, below) for index, (above, below) in enumerate(pairwise(lines), 1)]
+    pairs = [(index, above, below) for index, above, below in pairs if above.words and below.words]
+    if not pairs:
+        return set()
+    usual = median(below.top - above.bottom for _, above, below in pairs)
+    return {
+        index
+        for index, above, below in pairs
+        if below.top - above.bottom > usual + _PARAGRAPH_GAP * (above.bottom - above.top) or below.bottom < above.top
+    }
+
+
+def _is_picture(page: Any) -> bool:
+    left, bottom, right, top = page.get_bbox()
+    area = abs((right - left) * (top - bottom))
+    covered = 0.0
+    for image in page.get_objects(filter=(pdfium_c.FPDF_PAGEOBJ_IMAGE,), max_depth=2):
+        x0, y0, x1, y1 = image.get_bounds()
+        covered += max(0.0, min(x1, right) - max(x0, left)) * max(0.0, min(y1, top) - max(y0, bottom))
+    return bool(covered >= _PICTURE_SHARE * area > 0)

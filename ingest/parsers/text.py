@@ -1,0 +1,62 @@
+"""Plain text and Markdown: bytes to characters, exactly, in one piece. Knows nothing of what the text says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from charset_normalizer import from_bytes
+
+from ingest.errors import FileRefused, LimitExceeded
+from ingest.limits import Limits
+from ingest.model import Kind, ParsedPage
+from ingest.parsers.base import ParserContext
+
+# Enough to tell one encoding from another; the guess is quadratic in nothing but slow on whole books.
+_SAMPLE_BYTES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class TextParser:
+    """Yields the whole file as one page without words. Source code is read the same way and only named differently."""
+
+    kind: Kind = Kind.TEXT
+
+    def count_pages(self, source: Path, context: ParserContext) -> int:  # noqa: ARG002 -- the Protocol's
+        return 1
+
+    def parse(self, source: Path, context: ParserContext) -> Iterator[ParsedPage]:
+        yield ParsedPage(number=1, text=read_text(source, context.limits))
+
+
+def read_text(source: Path, limits: Limits) -> str:
+    """The file's characters with line ends as `\\n`. Raises FileRefused if it is empty or binary, LimitExceeded if it is data."""
+    text = _decode(source.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise FileRefused("This file is empty. Check that it was saved, then upload it again.")
+    if "\x00" in text:
+        raise FileRefused("This file is binary, not text. Upload the document as PDF, or the text itself.")
+    _check_size(text, limits)
+    return text
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        guess = from_bytes(data[:_SAMPLE_BYTES]).best()
+        return data.decode(guess.encoding if guess else "utf-8", errors="replace")
+
+
+def _check_size(text: str, limits: Limits) -> None:
+    if len(text) > limits.text_chars:
+        raise LimitExceeded(f"This text has {len(text):,} characters; {limits.text_chars:,} are read at most. Split it into parts.")
+    longest = max(map(len, text.split("\n")))
+    if longest > limits.line_chars:
+        raise LimitExceeded(
+            f"This file has a line of {longest:,} characters; {limits.line_chars:,} are read at most. "
+            "It looks like data rather than text. Break its lines, or leave it out."
+        )

@@ -1,0 +1,45 @@
+"""Which header a span of a document's text gets: its page, its lines, or the heading that it stands under. Counts no tokens."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+
+from ingest.model import Kind, PageSummary
+from ingest.prompt.wording import code_header, headings, paged_header, text_header
+
+Header = Callable[[int, int], str]
+"""(start_char, end_char) of a body -> the header before it."""
+
+
+def header_for(kind: Kind, name: str, text: str, pages: Sequence[PageSummary]) -> Header:
+    """The header function of one document. `pages` is only looked at for paged documents."""
+    if kind is Kind.PAGED:
+        return _paged(name, [page.start_char for page in pages])
+    if kind is Kind.CODE:
+        return _code(name, text)
+    return _text(name, headings(text))
+
+
+def _paged(name: str, starts: list[int]) -> Header:
+    return lambda start, end: paged_header(name, bisect_right(starts, start), bisect_right(starts, end - 1))
+
+
+def _code(path: str, text: str) -> Header:
+    return lambda start, end: code_header(path, *_lines(text, start, end))
+
+
+def _lines(text: str, start: int, end: int) -> tuple[int, int]:
+    first = text.count("\n", 0, start) + 1
+    return first, first + text.count("\n", start, end - 1)
+
+
+def _text(name: str, found: list[tuple[int, str]]) -> Header:
+    offsets = [offset for offset, _ in found]
+
+    def header(start: int, end: int) -> str:  # noqa: ARG001 -- every Header takes both
+        above = bisect_right(offsets, start) - 1
+        opens_body = above >= 0 and offsets[above] == start  # the body itself says it
+        return text_header(name, "" if above < 0 or opens_body else found[above][1])
+
+    return header

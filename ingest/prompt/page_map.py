@@ -1,0 +1,120 @@
+"""The way back from characters to a place: page and boxes, or lines. And the files that it is read from.
+
+Round trips exactly: every character of a page's text lies in that page's span, and every word's box stands under its characters.
+Knows no tokens (ingest.prompt.offsets does) and no format.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.model import Box, Kind, PageSummary, Place, Word
+from ingest.storage import ParsedFiles
+
+WORD_ROW = np.dtype(
+    [
+        ("start", np.int64),
+        ("end", np.int64),
+        ("page", np.int32),
+        ("left", np.float32),
+        ("top", np.float32),
+        ("right", np.float32),
+        ("bottom", np.float32),
+    ]
+)
+_SAME_LINE = 0.5  # of the lower box's height: words that overlap by more stand on one line
+
+
+@dataclass(frozen=True, slots=True)
+class PageMap:
+    """The places of one document. `words` (WORD_ROW [words]) may be a memory map; `line_starts` is empty for paged files."""
+
+    kind: Kind
+    pages: tuple[PageSummary, ...]
+    words: NDArray[np.void]
+    line_starts: NDArray[np.int64]
+
+    @classmethod
+    def open(cls, parsed: ParsedFiles) -> PageMap:
+        """Reads a page map from disk. Raises FileNotFoundError if the document was not parsed."""
+        stored = json.loads(parsed.pages.read_text(encoding="utf-8"))
+        kind = Kind(stored["kind"])
+        pages = tuple(PageSummary(**page) for page in stored["pages"])
+        if kind is Kind.PAGED:
+            return cls(kind, pages, np.load(parsed.words, mmap_mode="r"), np.zeros(0, dtype=np.int64))
+        with parsed.text.open(encoding="utf-8", newline="") as file:
+            return cls(kind, pages, np.zeros(0, dtype=WORD_ROW), _line_starts(file.read()))
+
+    def place(self, start: int, end: int) -> Place:
+        """Where the characters start..end stand. A paged place names the page of its first character; boxes may be on later ones."""
+        if self.kind is Kind.PAGED:
+            return Place(self.page_of(start), tuple(self._boxes(start, end)), None, None)
+        first, last = self._line_of(start), self._line_of(max(start, end - 1))
+        return Place(None, (), first, last)
+
+    def page_of(self, character: int) -> int:
+        """The 1-based page that holds a character; the separator after a page belongs to it."""
+        return max(1, bisect_right(self.pages, character, key=lambda page: page.start_char))
+
+    def pages_of(self, start: int, end: int) -> range:
+        """The pages that the characters start..end touch."""
+        return range(self.page_of(start), self.page_of(max(start, end - 1)) + 1)
+
+    def page_span(self, number: int) -> tuple[int, int]:
+        """The characters of a page. Raises IndexError for a page that the document does not have."""
+        if not 1 <= number <= len(self.pages):
+            raise IndexError(f"page {number} of {len(self.pages)}")
+        page = self.pages[number - 1]
+        return page.start_char, page.end_char
+
+    def _line_of(self, character: int) -> int:
+        return int(np.searchsorted(self.line_starts, character, side="right"))
+
+    def _boxes(self, start: int, end: int) -> Iterator[tuple[int, Box]]:
+        first = bisect_right(self.words["end"], start)
+        last = bisect_left(self.words["start"], end)
+        line: tuple[int, Box] | None = None
+        for row in self.words[first:last]:
+            page, box = int(row["page"]), (float(row["left"]), float(row["top"]), float(row["right"]), float(row["bottom"]))
+            if line is not None and line[0] == page and _on_one_line(line[1], box):
+                line = page, _union(line[1], box)
+                continue
+            if line is not None:
+                yield line
+            line = page, box
+        if line is not None:
+            yield line
+
+
+def write_page_map(parsed: ParsedFiles, kind: Kind, pages: Sequence[PageSummary], words: Sequence[NDArray[np.void]]) -> None:
+    """Writes pages.json and words.npy. `words` is one array a page, in order."""
+    stored = {"kind": kind.value, "pages": [asdict(page) for page in pages]}
+    parsed.pages.write_text(json.dumps(stored), encoding="utf-8")
+    np.save(parsed.words, np.concatenate([np.zeros(0, dtype=WORD_ROW), *words]))
+
+
+def word_rows(words: Iterable[Word], page: int, offset: int) -> NDArray[np.void]:
+    """A page's words as rows, moved to where the page's text stands in the document's."""
+    return np.array([(offset + word.start, offset + word.end, page, *word.box) for word in words], dtype=WORD_ROW)
+
+
+def _line_starts(text: str) -> NDArray[np.int64]:
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    starts = np.flatnonzero(codes == ord("\n")) + 1
+    return np.concatenate([np.zeros(1, dtype=np.int64), starts])
+
+
+def _on_one_line(line: Box, word: Box) -> bool:
+    overlap = min(line[3], word[3]) - max(line[1], word[1])
+    lower = min(line[3] - line[1], word[3] - word[1])
+    return overlap > _SAME_LINE * lower and word[2] > line[0]
+
+
+def _union(one: Box, two: Box) -> Box:
+    return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
