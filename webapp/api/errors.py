@@ -1,0 +1,43 @@
+"""Every error of the API has one form: {"error": a sentence} with the status that says whose fault it is."""
+
+from __future__ import annotations
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from webapp.ask.services import QuestionRefused
+
+
+def errors_register(api: NinjaAPI) -> None:
+    """Makes `api` answer errors in that form."""
+
+    @api.exception_handler(AuthenticationError)
+    def unauthenticated(request: HttpRequest, _: AuthenticationError) -> HttpResponse:
+        response = _answer(request, "Send a valid API token as `Authorization: Bearer TOKEN`; tokens are made on the account page.", 401)
+        response["WWW-Authenticate"] = "Bearer"
+        return response
+
+    @api.exception_handler(Http404)
+    def missing(request: HttpRequest, _: Http404) -> HttpResponse:
+        return _answer(request, "There is no such thing here, or it is not yours.", 404)
+
+    @api.exception_handler(ValidationError)
+    def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        return _answer(request, "; ".join(f"{detail['loc'][-1]}: {detail['msg']}" for detail in error.errors), 422)
+
+    @api.exception_handler(QuestionRefused)
+    def refused(request: HttpRequest, error: QuestionRefused) -> HttpResponse:
+        return _answer(request, str(error), 409)
+
+    @api.exception_handler(SuspiciousOperation)
+    def suspicious(request: HttpRequest, _: SuspiciousOperation) -> HttpResponse:
+        return _answer(request, "This request is larger or stranger than the server takes; send fewer files at a time.", 400)
+
+    @api.exception_handler(HttpError)
+    def other(request: HttpRequest, error: HttpError) -> HttpResponse:
+        return _answer(request, str(error), error.status_code)
+
+    def _answer(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
+        return api.create_response(request, {"error": sentence}, status=status)

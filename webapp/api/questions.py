@@ -1,0 +1,46 @@
+"""/questions: the answer with its citations, stopping it, and taking it home as a file."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from ninja import Router, Status
+from ninja.pagination import paginate
+
+from webapp.api.auth import ApiRequest
+from webapp.api.paging import Pages
+from webapp.api.schemas import AskedOut, QuestionOut, QuestionRecord
+from webapp.ask.export import export_response, question_record
+from webapp.ask.models import Question
+from webapp.ask.selectors import question_get
+from webapp.ask.services import answer_stop
+
+router = Router(tags=["questions"])
+
+
+@router.get("", response=list[QuestionOut])
+@paginate(Pages)
+def questions(request: ApiRequest) -> QuerySet[Question]:
+    return request.auth.questions.select_related("answer")
+
+
+@router.get("/{question_id}", response=QuestionRecord)
+def detail(request: ApiRequest, question_id: UUID) -> dict[str, Any]:
+    """`answer` has the shape that `./run ask --json` prints; it fills while the state is streaming."""
+    return question_record(question_get(owner=request.auth, id=question_id))
+
+
+@router.post("/{question_id}/stop", response={202: AskedOut})
+def stop(request: ApiRequest, question_id: UUID) -> Status[AskedOut]:
+    """Stops the model at its next token. An answer that has ended stays as it is."""
+    answer_stop(answer=question_get(owner=request.auth, id=question_id).answer)
+    return Status(202, AskedOut.of(question_get(owner=request.auth, id=question_id)))
+
+
+@router.get("/{question_id}/export.{form}")
+def export(request: ApiRequest, question_id: UUID, form: Literal["json", "md"]) -> HttpResponse:
+    """The question with its answer as a file: json or md."""
+    return export_response(question_get(owner=request.auth, id=question_id), form)

@@ -1,0 +1,151 @@
+"""What the API takes and gives. Fields are the rows' own under the same names, so that the pages and the API use the same words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ninja import Field, Schema
+
+from webapp.ask.models import Question
+from webapp.jobs.models import Job
+from webapp.library.models import Document
+
+
+class ErrorOut(Schema):
+    error: str = Field(..., description="A sentence for people.")
+
+
+class CollectionIn(Schema):
+    name: str = Field(..., min_length=1, max_length=120)
+
+
+class CollectionOut(Schema):
+    id: UUID
+    name: str
+    created_at: datetime
+
+
+class ProgressOut(Schema):
+    """How far a job is: `done` of `total` `unit`s; `total` is 0 while it is unknown."""
+
+    job: UUID
+    stage: str
+    done: int
+    total: int
+    unit: str
+
+    @staticmethod
+    def of(job: Job) -> ProgressOut:
+        return ProgressOut(job=job.id, stage=job.stage, done=job.done, total=job.total, unit=job.unit)
+
+
+class DocumentOut(Schema):
+    """`progress` is there while a job works on the document or waits for a worker."""
+
+    id: UUID
+    collection: UUID = Field(..., alias="collection_id")
+    archive: UUID | None = Field(None, alias="archive_id")
+    name: str
+    path: str
+    kind: str
+    state: str
+    is_archive: bool
+    is_askable: bool
+    error: str
+    notes: list[str]
+    size_bytes: int
+    page_count: int
+    line_count: int
+    token_count: int
+    stored_token_count: int
+    created_at: datetime
+    progress: ProgressOut | None = None
+
+    @staticmethod
+    def resolve_progress(document: Document) -> ProgressOut | None:
+        """From prefetched jobs, newest first."""
+        return next((ProgressOut.of(job) for job in document.jobs.all() if not job.has_ended), None)
+
+
+class FileOut(Schema):
+    """What became of one uploaded file: a document, or the reason why not."""
+
+    name: str
+    document: DocumentOut | None
+    reason: str
+
+
+class UploadOut(Schema):
+    files: list[FileOut]
+
+
+class JobOut(Schema):
+    id: UUID
+    document: UUID | None = Field(None, alias="document_id")
+    kind: str
+    label: str
+    state: str
+    stage: str
+    done: int
+    total: int
+    unit: str
+    attempt: int
+    error: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class QuestionIn(Schema):
+    question: str = Field(..., min_length=1, max_length=2000)
+
+
+class AskedOut(Schema):
+    """The ids to follow the answer with."""
+
+    id: UUID
+    job: UUID | None
+    state: str
+
+    @staticmethod
+    def of(question: Question) -> AskedOut:
+        return AskedOut(id=question.id, job=question.answer.job_id, state=question.answer.state)
+
+
+class QuestionOut(Schema):
+    """A question in a list; the whole answer with its citations is at /questions/ID."""
+
+    id: UUID
+    collection: UUID = Field(..., alias="collection_id")
+    question: str = Field(..., alias="text")
+    state: str = Field(..., alias="answer.state")
+    found: bool = Field(..., alias="answer.found")
+    answer: str = Field(..., alias="answer.text")
+    asked_at: datetime = Field(..., alias="created_at")
+
+
+class AnswerRecord(Schema):
+    """The object that `./run ask --json` prints."""
+
+    answer: str
+    found: bool
+    confidence: float
+    citations: list[dict[str, Any]]
+    located: list[dict[str, Any]]
+    model: str
+    mode: str
+    usage: dict[str, Any]
+    timings: dict[str, float]
+
+
+class QuestionRecord(Schema):
+    id: UUID
+    collection: UUID
+    question: str
+    asked_at: datetime
+    state: str
+    error: str
+    prompt_hash: str
+    answer: AnswerRecord

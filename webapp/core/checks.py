@@ -1,0 +1,67 @@
+"""Looks at the settings when a process starts, so that a wrong one fails then, with its cure, and not at somebody's first question.
+
+longread.E001  the data folder cannot be written         longread.W002  the broker does not answer (only with --deploy)
+longread.E003  the model is not where it is said to be   longread.E004  DEBUG where others can see it
+longread.E005  the secret key is short
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", "testserver"}
+LEAST_SECRET_CHARACTERS = 32
+
+
+@register()
+def home_check(**_: Any) -> list[CheckMessage]:
+    try:
+        with tempfile.TemporaryFile(dir=settings.LONGREAD_HOME):
+            return []
+    except OSError as error:
+        hint = "Make the folder writable for the user that runs Longread, or set LONGREAD_HOME to another one."
+        return [Error(f"LONGREAD_HOME ({settings.LONGREAD_HOME}) cannot be written: {error.strerror}.", hint=hint, id="longread.E001")]
+
+
+@register(deploy=True)
+def broker_check(**_: Any) -> list[CheckMessage]:
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=3, socket_timeout=3)
+    try:
+        client.ping()
+    except redis.RedisError:
+        hint = "Start a Redis or Valkey server there, or set REDIS_URL; `./run` starts one by itself."
+        return [Warning("The server that REDIS_URL names does not answer.", hint=hint, id="longread.W002")]
+    finally:
+        client.close()
+    return []
+
+
+@register()
+def model_check(**_: Any) -> list[CheckMessage]:
+    if not settings.LONGREAD_MODEL or Path(settings.LONGREAD_MODEL).exists():
+        return []
+    hint = "Set LONGREAD_MODEL to a GGUF file or a folder with safetensors, or unset it for the bundled model."
+    return [Error(f"LONGREAD_MODEL is {settings.LONGREAD_MODEL!r}, and nothing is there.", hint=hint, id="longread.E003")]
+
+
+@register()
+def debug_check(**_: Any) -> list[CheckMessage]:
+    others = sorted(set(settings.ALLOWED_HOSTS) - LOCAL_HOSTS)
+    if not settings.DEBUG or not others:
+        return []
+    hint = "Unset DEBUG, or take those names out of ALLOWED_HOSTS: an error page of DEBUG shows settings and data."
+    return [Error(f"DEBUG is on while ALLOWED_HOSTS has {', '.join(others)}.", hint=hint, id="longread.E004")]
+
+
+@register()
+def secret_key_check(**_: Any) -> list[CheckMessage]:
+    if len(settings.SECRET_KEY) >= LEAST_SECRET_CHARACTERS:
+        return []
+    hint = "Unset SECRET_KEY to have a random one made and kept, or set one of at least 32 random characters."
+    return [Error("SECRET_KEY is shorter than 32 characters, so sessions can be forged.", hint=hint, id="longread.E005")]
