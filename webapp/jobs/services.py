@@ -9,6 +9,7 @@ import logging
 from datetime import timedelta
 from functools import partial
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.dispatch import Signal
@@ -27,8 +28,6 @@ from webapp.library.models import Document
 logger = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
-# A worker reports every few seconds (webapp.jobs.running.HEARTBEAT_SECONDS); several missed in a row mean that it is gone.
-SILENCE_SECONDS = 20
 # A message that nobody has taken after this long, from a queue that is empty, is lost.
 LOST_SECONDS = 30
 
@@ -125,7 +124,7 @@ def jobs_recover() -> int:
 
 
 def _recover_silent() -> int:
-    silent = Job.objects.filter(state=JobState.RUNNING, heartbeat_at__lt=timezone.now() - timedelta(seconds=SILENCE_SECONDS))
+    silent = Job.objects.filter(state=JobState.RUNNING, heartbeat_at__lt=timezone.now() - timedelta(seconds=settings.LONGREAD_SILENCE_SECONDS))
     return sum(_recover(job) for job in silent.select_related("document"))
 
 

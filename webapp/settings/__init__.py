@@ -139,6 +139,9 @@ LONGREAD_STORE = LONGREAD_HOME / "store"
 LONGREAD_MODEL = environment.text("LONGREAD_MODEL")
 LONGREAD_STORE_BYTES = environment.number("LONGREAD_STORE_BYTES", 8 * 10**9)
 
+# A running job that has not been heard of for so long is taken from its worker (which says something every few seconds).
+LONGREAD_SILENCE_SECONDS = environment.number("LONGREAD_SILENCE_SECONDS", 20)
+
 # One upload request. A browser sends one file a request, so that each has its own progress and its own error.
 LONGREAD_UPLOAD_BYTES = environment.number("LONGREAD_UPLOAD_BYTES", 200 * 10**6)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 10**6

