@@ -79,9 +79,50 @@ class Longread:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(30)
 
+    def manage(self, *arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True, timeout=60).stdout
+
     def logs(self) -> str:
         files = sorted((self.home / "logs").glob("*.log"))
         return "\n".join(f"== {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files)
+
+
+class Api:
+    """A program with a token of its owner's, at the REST API."""
+
+    def __init__(self, longread: Longread, owner: str) -> None:
+        self.address = longread.address + "/api/v1"
+        code = (
+            "from webapp.accounts.models import User; from webapp.accounts.services import token_create;"
+            f"user, _ = User.objects.get_or_create(username={owner!r});"
+            "print('token', token_create(owner=user, name='tests')[1])"
+        )
+        self.token = longread.manage("shell", "--verbosity=0", "-c", code).split("token ")[1].strip()
+
+    def get(self, path: str) -> Any:
+        return self._send(urllib.request.Request(self.address + path))
+
+    def post(self, path: str, fields: dict[str, Any] | None = None) -> Any:
+        body = json.dumps(fields or {}).encode()
+        return self._send(urllib.request.Request(self.address + path, body, {"Content-Type": "application/json"}))
+
+    def upload(self, collection: str, *files: tuple[str, bytes]) -> list[dict[str, Any]]:
+        """One request with all the files; one outcome a file."""
+        boundary = uuid.uuid4().hex
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode() + content + b"\r\n"
+            for name, content in files
+        ]
+        body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        path = f"{self.address}/collections/{collection}/documents"
+        return list(self._send(urllib.request.Request(path, body, headers))["files"])
+
+    def _send(self, request: urllib.request.Request) -> Any:
+        request.add_header("Authorization", f"Bearer {self.token}")
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
 
 
 class Visitor:
