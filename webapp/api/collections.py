@@ -17,7 +17,7 @@ from webapp.api.schemas import AskedOut, CollectionIn, CollectionOut, DocumentOu
 from webapp.ask.models import Question
 from webapp.ask.services import question_ask
 from webapp.library.models import Collection, Document
-from webapp.library.selectors import collection_get, collection_list
+from webapp.library.selectors import collection_detail, collection_list
 from webapp.library.services import collection_create, collection_delete
 from webapp.upload.services import files_accept
 
@@ -37,37 +37,37 @@ def create(request: ApiRequest, body: CollectionIn) -> Status[Collection]:
 
 @router.get("/{collection_id}", response=CollectionOut)
 def detail(request: ApiRequest, collection_id: UUID) -> Collection:
-    return collection_get(owner=request.auth, id=collection_id)
+    return collection_detail(owner=request.auth, collection_id=collection_id)
 
 
 @router.delete("/{collection_id}", response={204: None})
 def delete(request: ApiRequest, collection_id: UUID) -> Status[None]:
     """Deletes the collection with its documents, their files and their stored state."""
-    collection_delete(collection=collection_get(owner=request.auth, id=collection_id))
+    collection_delete(collection=collection_detail(owner=request.auth, collection_id=collection_id))
     return Status(204, None)
 
 
 @router.get("/{collection_id}/documents", response=list[DocumentOut])
 @paginate(Pages)
 def documents(request: ApiRequest, collection_id: UUID) -> QuerySet[Document]:
-    return collection_get(owner=request.auth, id=collection_id).documents.prefetch_related("jobs")
+    return collection_detail(owner=request.auth, collection_id=collection_id).documents.prefetch_related("jobs")
 
 
 @router.post("/{collection_id}/documents", response={202: UploadOut})
 def upload(request: ApiRequest, collection_id: UUID, files: File[list[UploadedFile]]) -> Status[dict[str, Any]]:
     """Takes many files, field name `files`. A refused file does not stop the others; each has its own outcome."""
-    collection = collection_get(owner=request.auth, id=collection_id)
+    collection = collection_detail(owner=request.auth, collection_id=collection_id)
     return Status(202, {"files": files_accept(collection=collection, files=files)})
 
 
 @router.get("/{collection_id}/questions", response=list[QuestionOut])
 @paginate(Pages)
 def questions(request: ApiRequest, collection_id: UUID) -> QuerySet[Question]:
-    return collection_get(owner=request.auth, id=collection_id).questions.select_related("answer")
+    return collection_detail(owner=request.auth, collection_id=collection_id).questions.select_related("answer")
 
 
 @router.post("/{collection_id}/questions", response={202: AskedOut}, throttle=[AskThrottle()])
 def ask(request: ApiRequest, collection_id: UUID, body: QuestionIn) -> Status[AskedOut]:
     """Queues the question; ask for /questions/ID until its state is done, stopped or failed."""
-    collection = collection_get(owner=request.auth, id=collection_id)
+    collection = collection_detail(owner=request.auth, collection_id=collection_id)
     return Status(202, AskedOut.of(question_ask(collection=collection, owner=request.auth, text=body.question)))

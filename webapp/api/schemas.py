@@ -18,7 +18,7 @@ class ErrorOut(Schema):
 
 
 class CollectionIn(Schema):
-    name: str = Field(..., min_length=1, max_length=120)
+    name: str
 
 
 class CollectionOut(Schema):
@@ -99,7 +99,7 @@ class JobOut(Schema):
 
 
 class QuestionIn(Schema):
-    question: str = Field(..., min_length=1, max_length=2000)
+    question: str
 
 
 class AskedOut(Schema):

@@ -13,25 +13,25 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
-from webapp.accounts.models import User
+from webapp.accounts.requests import UserRequest
 from webapp.ask.models import Answer, Citation, Question
-from webapp.ask.selectors import question_get
+from webapp.ask.selectors import question_detail
 
 MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&=:@])")
 TIMINGS = ("parse_s", "prefill_s", "locate_s", "first_token_s", "total_s")
 
 
-@require_GET
 @login_required
-def question_export(request: HttpRequest, question_id: UUID, form: str) -> HttpResponse:
+@require_GET
+def question_export(request: UserRequest, question_id: UUID, form: str) -> HttpResponse:
     """The question as an attachment; `form` is "json" or "md". 404 for whoever does not own it."""
-    if form not in FORMS or not isinstance(request.user, User):
+    if form not in FORMS:
         raise Http404
-    return export_response(question_get(owner=request.user, id=question_id), form)
+    return export_response(question_detail(owner=request.user, question_id=question_id), form)
 
 
 def export_response(question: Question, form: str) -> HttpResponse:

@@ -1,0 +1,111 @@
+"""/healthz says which part is down and what that breaks; the checks of the settings find what is wrong before people do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import OperationalError, connection
+from django.http import HttpRequest, JsonResponse
+from django.test import AsyncRequestFactory
+from pytest_django.fixtures import SettingsWrapper
+
+from webapp.core import health
+
+DEAD = "redis://:hunter2@127.0.0.1:1/0"
+
+
+@pytest.mark.django_db
+def test_it_is_well_when_every_part_answers() -> None:
+    response = _healthz()
+    assert response.status_code == 200
+    assert json.loads(response.content) == {"ok": True, "parts": {name: {"ok": True} for name in ("database", "broker", "disk")}}
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_it_names_what_breaks_without_the_broker_and_tells_no_secret(settings: SettingsWrapper) -> None:
+    settings.REDIS_URL = DEAD
+    response = _healthz()
+    parts = json.loads(response.content)["parts"]
+    assert response.status_code == 503
+    assert parts["database"] == {"ok": True}
+    assert parts["broker"]["ok"] is False
+    assert "questions wait" in parts["broker"]["breaks"]
+    assert "hunter2" not in response.content.decode()
+    assert "127.0.0.1" not in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_it_names_what_breaks_without_the_database() -> None:
+    with _broken_database():
+        response = _healthz()
+    assert (response.status_code, json.loads(response.content)["parts"]["database"]["ok"]) == (503, False)
+
+
+@pytest.mark.django_db
+def test_it_says_when_the_disk_is_nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "LEAST_FREE_BYTES", 10**18)
+    response = _healthz()
+    assert (response.status_code, json.loads(response.content)["parts"]["disk"]["ok"]) == (503, False)
+
+
+@pytest.mark.django_db
+def test_it_waits_only_so_long_for_a_part_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang() -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(health, "PARTS", (health.Part("broker", hang, "It hangs."),))
+    assert json.loads(_healthz().content)["parts"] == {"broker": {"ok": False, "breaks": "It hangs."}}
+
+
+def test_it_finds_nothing_wrong_with_the_settings_of_a_fresh_checkout() -> None:
+    assert not _ids()
+
+
+@pytest.mark.parametrize(
+    ("changes", "id"),
+    [
+        ({"LONGREAD_HOME": Path("/nowhere/at/all")}, "longread.E001"),
+        ({"LONGREAD_MODEL": "/nowhere/model.gguf"}, "longread.E003"),
+        ({"DEBUG": True, "ALLOWED_HOSTS": ["localhost", "longread.example.org"]}, "longread.E004"),
+        ({"SECRET_KEY": "short"}, "longread.E005"),
+    ],
+)
+def test_it_finds_a_wrong_setting_and_says_what_to_do(settings: SettingsWrapper, changes: dict[str, Any], id: str) -> None:
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert _ids() == {id}
+    assert all(message.hint for message in run_checks() if message.id == id)
+
+
+def test_it_warns_of_a_silent_broker_only_before_a_deployment(settings: SettingsWrapper) -> None:
+    settings.REDIS_URL = DEAD
+    assert "longread.W002" not in _ids()
+    assert "longread.W002" in _ids(deploy=True)
+
+
+def _ids(deploy: bool = False) -> set[str]:
+    found = {message.id or "" for message in run_checks(include_deployment_checks=deploy)}
+    return {id for id in found if id.startswith("longread.")}
+
+
+def _healthz() -> JsonResponse:
+    request: HttpRequest = AsyncRequestFactory().get("/healthz")
+    return asyncio.run(health.healthz(request))
+
+
+@contextmanager
+def _broken_database() -> Iterator[None]:
+    def refuse(*_: object) -> None:
+        raise OperationalError("password hunter2 refused")
+
+    with connection.execute_wrapper(refuse):
+        yield
