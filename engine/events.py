@@ -66,7 +66,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of an answer. `confidence` is a calibrated probability in 0..1 that the answer is in the prompt; `answer` is '' if not found."""
+    """The end of an answer; `answer` is '' if not found. `confidence`: a calibrated probability (0..1) that the prompt holds it."""
 
     answer: str
     found: bool

@@ -1,0 +1,1 @@
+"""Checkpoints on disk -> config, tokenizer and weights."""

@@ -1,0 +1,1 @@
+"""The decoder: one idea a file."""
