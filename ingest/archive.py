@@ -16,29 +16,10 @@ from pathlib import Path, PurePosixPath
 
 from ingest.errors import FileRefused, LimitExceeded
 from ingest.limits import Limits
+from ingest.skipping import reason_to_skip
 
 _BLOCK_BYTES = 1 << 16
 _RATIO_FREE_BYTES = 1_000_000  # below it a high ratio costs nobody anything: empty logs, blank forms
-
-_VENDORED = frozenset(
-    """
-    node_modules bower_components .git .hg .svn dist vendor third_party site-packages __pycache__ .venv venv .tox .nox
-    .mypy_cache .pytest_cache .ruff_cache .idea .vscode __macosx
-    """.split()  # noqa: SIM905 -- words read better than a list
-)
-_LOCK_FILES = frozenset(
-    """
-    package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml poetry.lock pipfile.lock uv.lock cargo.lock composer.lock
-    gemfile.lock go.sum flake.lock .ds_store thumbs.db
-    """.split()  # noqa: SIM905 -- words read better than a list
-)
-_BINARIES = frozenset(
-    """
-    png jpg jpeg gif webp bmp tif tiff ico icns psd mp3 mp4 m4a wav ogg flac mov avi mkv webm woff woff2 ttf otf eot so dll dylib
-    exe o a lib obj class jar pyc pyd whl wasm bin dat db sqlite sqlite3 pickle pkl npy npz parquet h5 pt onnx safetensors gguf
-    """.split()  # noqa: SIM905 -- words read better than a list
-)
-_ARCHIVES = frozenset({"zip", "tar", "gz", "tgz", "bz2", "xz", "7z", "rar", "zst"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +63,7 @@ def _members(archive: zipfile.ZipFile, into: Path, limits: Limits) -> Iterator[M
         raise LimitExceeded(_too_many(limits))
     for entry in archive.infolist():
         _refuse_hostile_name(entry.filename)
-    budget, seen, unpacked = limits.archive_bytes, set[str](), 0
+    budget, seen, reasons, unpacked = limits.archive_bytes, set[str](), list[str](), 0
     for number, entry in enumerate(entries):
         reason = "it stands twice in the archive" if entry.filename in seen else _reason_to_skip(entry, limits)
         seen.add(entry.filename)
@@ -91,9 +72,12 @@ def _members(archive: zipfile.ZipFile, into: Path, limits: Limits) -> Iterator[M
             reason, size = _unpack(archive, entry, target, budget, limits)
             budget -= size
         unpacked += reason is None
+        if reason:
+            reasons.append(f"{entry.filename}: {reason}")
         yield Member(entry.filename, None if reason else target, reason)
     if not unpacked:
-        raise FileRefused("Nothing in this archive can be read: it holds no text, code or PDF that is not locked.")
+        found = f" ({'; '.join(reasons[:3])})" if reasons else ""
+        raise FileRefused(f"Nothing in this archive can be read{found}. Pack text, source code or PDF files, then upload it again.")
 
 
 def _refuse_hostile_name(name: str) -> None:
@@ -107,20 +91,13 @@ def _refuse_hostile_name(name: str) -> None:
 
 def _reason_to_skip(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
     """Why an entry is not unpacked, told by its name and flags alone; the words end "skipped: ..."."""
-    path = PurePosixPath(entry.filename.lower())
-    extension = path.suffix.lstrip(".")
     reasons = (
         (stat.S_ISLNK(entry.external_attr >> 16), "it is a link, and links are not followed"),
         (bool(entry.flag_bits & 0x1), "it is locked with a password"),
-        (bool(_VENDORED.intersection(path.parts[:-1])), "its folder holds other people's or generated files"),
-        (path.name in _LOCK_FILES, "it is written by a tool"),
-        (path.name.endswith((".min.js", ".min.css", ".map")), "it is minified"),
-        (extension in _ARCHIVES, "an archive in an archive is not opened"),
-        (extension in _BINARIES, "it holds no text"),
         (entry.file_size == 0, "it is empty"),
         (entry.file_size > limits.file_bytes, f"it is larger than {limits.file_bytes / 1e6:,.0f} MB"),
     )
-    return next((reason for applies, reason in reasons if applies), None)
+    return next((reason for applies, reason in reasons if applies), None) or reason_to_skip(entry.filename)
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, budget: int, limits: Limits) -> tuple[str | None, int]:

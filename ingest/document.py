@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from engine.lexical import LexicalIndex
 from numpy.typing import NDArray
 
+from engine.lexical import LexicalIndex
 from engine.prompt import Prompt, PromptDocument
 from ingest.errors import LimitExceeded
 from ingest.limits import Limits

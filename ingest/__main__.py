@@ -1,0 +1,95 @@
+"""`python -m ingest ask FILE... -q "QUESTION" [--json]`: the whole way in the terminal. Answers on stdout, all else on stderr.
+
+Exit status: 0 answered (found or not), 1 the engine failed, 2 no file could be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from engine.errors import EngineError
+from engine.events import AnswerEvent, Done, Located
+from engine.tokenizer import Tokenizer
+from ingest.ask import Answered, AnswerFailed, ask, home_folder, model_folder, open_engine, place_name
+from ingest.console import Console
+from ingest.progress import Progress
+from ingest.sources import Sources, prompt_over, read_sources
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    console = Console()
+    try:
+        return _ask(arguments.files, arguments.question, arguments.json, console)
+    except (EngineError, AnswerFailed) as error:
+        console.clear()
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./run", description="Ask files a question and get the quote.")
+    commands = parser.add_subparsers(required=True)
+    ask_parser = commands.add_parser("ask", help="ask files, folders and ZIP archives a question")
+    ask_parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    ask_parser.add_argument("-q", "--question", required=True)
+    ask_parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _ask(files: list[Path], question: str, as_json: bool, console: Console) -> int:
+    home = home_folder()
+    started = time.perf_counter()
+    sources = read_sources(files, home, Tokenizer.open(model_folder()), console)
+    _print_refusals(sources, console)
+    if not sources.read:
+        return 2
+    prompt = prompt_over(sources.read, home)
+    parse_s = time.perf_counter() - started
+    console(Progress("opening the model", 0, prompt.tokens, "tokens to ask"))
+    engine = open_engine(home)
+    answered = ask(engine, prompt, {source.id: source for source in sources.read}, question, parse_s=parse_s, watch=_Watch(console))
+    console.clear()
+    print(json.dumps(answered, ensure_ascii=False) if as_json else _text(answered))
+    return 0
+
+
+class _Watch:
+    """Tells on stderr how an answer goes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.located = 0
+
+    def __call__(self, event: AnswerEvent) -> None:
+        if isinstance(event, Located):
+            self.located += 1
+            self.console(Progress("locating", self.located, 0, "places"))
+        elif not isinstance(event, Done):
+            self.console(Progress("reading", self.located, 0, "places"))
+
+
+def _print_refusals(sources: Sources, console: Console) -> None:
+    console.clear()
+    for sentence in sources.refused:
+        print(sentence, file=sys.stderr)
+
+
+def _text(answered: Answered) -> str:
+    usage = answered["usage"]
+    read = f"read {usage['read_tokens']:,} of {usage['prompt_tokens']:,} tokens in {answered['timings']['total_s']:.1f} s"
+    if not answered["found"]:
+        nearest = [f"  {place_name(place)}" for place in answered["located"][:3]]
+        return "\n".join([f"Not found ({read}).", *(["The nearest passages:", *nearest] if nearest else [])])
+    quotes = [
+        f"\n  {place_name(cited)}{'' if cited['verified'] else ' (unverified)'}\n  “{cited['quote']}”" for cited in answered["citations"]
+    ]
+    return "\n".join([answered["answer"], *quotes, f"\n{read}"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

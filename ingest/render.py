@@ -1,0 +1,99 @@
+"""Page images, drawn when somebody looks: a WebP file beside the document. Only PDF pages have one.
+
+Drawing runs in a short-lived process (`python -m ingest.render`) with limits on memory and time, so that a hostile page costs its own
+process and nothing else. The next pages are drawn in the same go, since they are looked at next. Knows no request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pypdfium2 as pdfium
+
+from ingest.errors import FileRefused
+from ingest.limits import Limits
+from ingest.storage import DocumentFolder
+
+WIDTHS = (900, 1800)  # pixels: a pane beside an answer, and a whole screen
+_PAGES_AT_ONCE = 3
+_QUALITY = 80  # below it, small print gets ragged
+
+
+def page_image(folder: DocumentFolder, page: int, width: int) -> Path:
+    """The image of a page (1-based), one of WIDTHS wide, drawn now if it was not before.
+
+    Raises FileRefused if the page cannot be drawn, ValueError for another width.
+    """
+    if width not in WIDTHS:
+        raise ValueError(f"page images are {WIDTHS} pixels wide, not {width}")
+    target = image_path(folder.images, page, width)
+    if not target.is_file():
+        folder.images.mkdir(parents=True, exist_ok=True)
+        _draw_apart(folder, page, width)
+    if not target.is_file():
+        raise FileRefused(f"Page {page} cannot be drawn: it is damaged or asks for too much. Its text can still be read.")
+    return target
+
+
+def image_path(images: Path, page: int, width: int) -> Path:
+    """Where the image of a page lies or will lie."""
+    return images / f"{page}-{width}.webp"
+
+
+def _draw_apart(folder: DocumentFolder, page: int, width: int) -> None:
+    """Draws in a process of its own. How that ends is told by the images that it leaves."""
+    command = [sys.executable, "-m", "ingest.render", str(folder.original), str(folder.images), str(page), str(width)]
+    checkout = str(Path(__file__).resolve().parents[1])
+    try:
+        subprocess.run(  # noqa: S603 -- our own module; numbers and paths that we made
+            command, cwd=checkout, timeout=Limits().render_wall_seconds, check=False, capture_output=True
+        )
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _draw(source: Path, images: Path, first: int, width: int, limits: Limits) -> None:
+    document = pdfium.PdfDocument(source)
+    for page in range(first, min(first + _PAGES_AT_ONCE, len(document) + 1)):
+        target = image_path(images, page, width)
+        if not target.is_file():
+            _draw_page(document[page - 1], target, width, limits)
+
+
+def _draw_page(page: pdfium.PdfPage, target: Path, width: int, limits: Limits) -> None:
+    points_wide, points_high = page.get_size()
+    scale = width / points_wide
+    pixels = width * points_high * scale
+    scale *= min(1.0, (limits.image_pixels / pixels) ** 0.5)
+    picture = page.render(scale=scale).to_pil()
+    partial = target.with_suffix(f".{os.getpid()}")
+    picture.convert("RGB").save(partial, format="WEBP", quality=_QUALITY, method=2)
+    partial.replace(target)
+
+
+def _limit_resources(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (limits.render_memory_bytes, limits.render_memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.render_cpu_seconds, limits.render_cpu_seconds))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main() -> None:
+    """The process that draws: SOURCE IMAGES FIRST_PAGE WIDTH."""
+    parser = argparse.ArgumentParser(prog="python -m ingest.render")
+    parser.add_argument("source", type=Path)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("first", type=int)
+    parser.add_argument("width", type=int)
+    arguments = parser.parse_args()
+    limits = Limits()
+    _limit_resources(limits)
+    _draw(arguments.source, arguments.images, arguments.first, arguments.width, limits)
+
+
+if __name__ == "__main__":
+    main()
