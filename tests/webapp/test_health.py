@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.checks import run_checks
 from django.db import OperationalError, connection
 from django.http import HttpRequest, JsonResponse
 from django.test import AsyncRequestFactory
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from webapp.core import health
 
@@ -30,7 +31,7 @@ def test_it_is_well_when_every_part_answers() -> None:
 
 
 @pytest.mark.django_db
-def test_it_names_what_breaks_without_the_broker_and_tells_no_secret(settings: SettingsWrapper) -> None:
+def test_it_names_what_breaks_without_the_broker_and_tells_no_secret(settings: Settings) -> None:
     settings.REDIS_URL = DEAD
     response = _healthz()
     parts = json.loads(response.content)["parts"]
@@ -79,14 +80,14 @@ def test_it_finds_nothing_wrong_with_the_settings_of_a_fresh_checkout() -> None:
         ({"SECRET_KEY": "short"}, "longread.E005"),
     ],
 )
-def test_it_finds_a_wrong_setting_and_says_what_to_do(settings: SettingsWrapper, changes: dict[str, Any], id: str) -> None:
+def test_it_finds_a_wrong_setting_and_says_what_to_do(settings: Settings, changes: dict[str, Any], id: str) -> None:
     for name, value in changes.items():
         setattr(settings, name, value)
     assert _ids() == {id}
     assert all(message.hint for message in run_checks() if message.id == id)
 
 
-def test_it_warns_of_a_silent_broker_only_before_a_deployment(settings: SettingsWrapper) -> None:
+def test_it_warns_of_a_silent_broker_only_before_a_deployment(settings: Settings) -> None:
     settings.REDIS_URL = DEAD
     assert "longread.W002" not in _ids()
     assert "longread.W002" in _ids(deploy=True)
@@ -99,7 +100,7 @@ def _ids(deploy: bool = False) -> set[str]:
 
 def _healthz() -> JsonResponse:
     request: HttpRequest = AsyncRequestFactory().get("/healthz")
-    return asyncio.run(health.healthz(request))
+    return async_to_sync(health.healthz)(request)
 
 
 @contextmanager

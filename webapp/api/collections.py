@@ -1,7 +1,5 @@
 """/collections: make, list, look at and delete; and the documents and questions of one."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """/documents/ID: look at, delete, and read again."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from ninja import Router, Status

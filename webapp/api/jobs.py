@@ -1,7 +1,5 @@
 """/jobs: what the workers do for the caller."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from django.db.models import QuerySet

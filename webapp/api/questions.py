@@ -1,7 +1,5 @@
 """/questions: the answer with its citations, stopping it, and taking it home as a file."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 from uuid import UUID
 

@@ -1,0 +1,91 @@
+"""Every example of docs/api.md works as it stands there, in the order of the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from tests.architecture.source import ROOT
+from webapp.accounts.models import User
+from webapp.accounts.services import token_create
+from webapp.api.api import api
+from webapp.ask.models import Question
+from webapp.library.models import Document, DocumentState
+
+PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S) for line in block.splitlines()]
+FILES = {"lease.txt": b"Either party may terminate upon ninety (90) days' notice.", "empty.txt": b""}
+
+
+@pytest.mark.django_db
+def test_it_answers_every_example_of_the_page(alice: User, clean_broker: None) -> None:
+    cache.clear()
+    names = {"LONGREAD": "", "TOKEN": token_create(owner=alice, name="docs")[1]}
+    for command in COMMANDS:
+        response = _run(command, names)
+        assert response.status_code < 300, f"{command}: {response.content!r}"
+        _remember(response, names)
+    assert not Document.objects.exists()
+
+
+def test_it_shows_an_example_of_every_operation() -> None:
+    shown = {(_method(command.split()), _pattern(command.split()[_address(command.split())].strip('"'))) for command in COMMANDS}
+    paths = api.get_openapi_schema(path_prefix="/api/v1/")["paths"]
+    there = {(method.upper(), _pattern(path)) for path, methods in paths.items() for method in methods}
+    assert there == shown
+
+
+def _run(command: str, names: dict[str, str]) -> Any:
+    words = shlex.split(re.sub(r"\$([A-Z]+)", lambda found: names[found[1]], command))
+    headers = dict(value.split(": ", 1) for flag, value in pairwise(words) if flag == "-H")
+    client = Client(headers={"authorization": headers["Authorization"]})
+    send = getattr(client, _method(words).lower())
+    address = words[_address(words)]
+    if "-F" in words:
+        files = [value.removeprefix("files=@") for flag, value in pairwise(words) if flag == "-F"]
+        return send(address, {"files": [SimpleUploadedFile(name, FILES[name]) for name in files]})
+    if "-d" in words:
+        return send(address, words[words.index("-d") + 1], content_type=headers["Content-Type"])
+    return send(address)
+
+
+def _remember(response: Any, names: dict[str, str]) -> None:
+    """The ids that later examples need. A document can be asked as soon as it is parsed, which no worker does here."""
+    if response.status_code not in (201, 202):
+        return
+    made = response.json()
+    if "files" in made:
+        names["DOCUMENT"] = made["files"][0]["document"]["id"]
+        Document.objects.filter(id=names["DOCUMENT"]).update(state=DocumentState.READY)
+    elif "job" in made and Question.objects.filter(id=made["id"]).exists():
+        names |= {"QUESTION": made["id"], "JOB": made["job"]}
+    elif "name" in made and "state" not in made:
+        names["COLLECTION"] = made["id"]
+
+
+def _method(words: list[str]) -> str:
+    return words[words.index("-X") + 1] if "-X" in words else "GET"
+
+
+def _address(words: list[str]) -> int:
+    return next(index for index, word in enumerate(words) if "/api/v1/" in word)
+
+
+def _pattern(address: str) -> str:
+    """An address with every id, and the form of an export, left open."""
+    path = address[address.index("/api/v1/") :].split("?")[0]
+    return re.sub(r"\$[A-Z]+|\{\w+\}", "{}", re.sub(r"export\.(md|json)", "export.{}", path))
+
+
+def test_it_shows_answers_that_are_json() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", PAGE, re.S)
+    assert blocks
+    assert all(json.loads(block) for block in blocks)
