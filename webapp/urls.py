@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+
+from webapp.api.api import api
+from webapp.core.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("webapp.accounts.urls")),
+    path("", include("webapp.library.urls")),
+    path("", include("webapp.upload.urls")),
+    path("", include("webapp.ask.urls")),
+    path("", include("webapp.jobs.urls")),
+    path("api/v1/", api.urls),
+    path("healthz", healthz, name="core-health"),
     path("admin/", admin.site.urls),
 ]

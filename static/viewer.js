@@ -1,0 +1,137 @@
+// Small helps over pages that work without them: opens the source at its quote, keeps folds open while a page refreshes
+// itself, counts seconds, and a few keys. Knows no page in particular.
+"use strict";
+
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // ------------------------------------------------------------------ the source opens at its quote
+
+  function showQuote(source) {
+    const wanted = source.querySelector("#quote") || source.querySelector("[data-page]") || wantedLine(source);
+    const first = source.querySelector("[data-wanted]");
+    const opensElsewhere = wanted && (source.querySelector("#quote") || !/-1$/.test(first ? first.dataset.wanted : "-1"));
+    if (opensElsewhere) wanted.scrollIntoView({ block: wanted.id === "quote" ? "center" : "start" });
+    else if (source.closest(".source-pane")) source.closest(".source-pane").scrollTop = 0;
+  }
+
+  function wantedLine(source) {
+    const body = source.querySelector("[data-wanted]");
+    return body && document.getElementById(body.dataset.wanted);
+  }
+
+  function openQuoteText(source) {
+    for (const mark of all(".page-text mark", source)) {
+      const sheet = mark.closest(".sheet");
+      if (!sheet.querySelector(".marks")) mark.closest("details").open = true;
+    }
+  }
+
+  function sourceArrived(source) {
+    openQuoteText(source);
+    showQuote(source);
+  }
+
+  // On a phone the panes stand one above the other: a page that has just been loaded begins with the answer, not with the source.
+  function firstLook() {
+    const source = document.getElementById("source");
+    if (!source) return;
+    openQuoteText(source);
+    const beside = matchMedia("(min-width: 64rem)").matches;
+    if (beside || document.body.classList.contains("viewing")) showQuote(source);
+  }
+
+  // ------------------------------------------------------------------ what htmx puts in
+
+  let openFolds = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    openFolds = all("details[id][open]", event.detail.target).map((fold) => fold.id);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of openFolds) {
+      const fold = document.getElementById(id);
+      if (fold) fold.open = true;
+    }
+  });
+  document.addEventListener("htmx:load", (event) => {
+    if (event.detail.elt.id === "source") sourceArrived(event.detail.elt);
+    if (event.detail.elt.id === "reading") firstLook();
+  });
+
+  // A stream that begins again, after a worker's death or a lost connection, tells everything once more.
+  function emptyStream(stream) {
+    for (const part of all("[data-streamed]", stream)) part.replaceChildren();
+  }
+  document.addEventListener("sse:restart", (event) => emptyStream(event.target.closest(".stream")));
+  document.addEventListener("htmx:sseError", (event) => {
+    if (event.detail.source && event.detail.source.readyState === EventSource.CLOSED) emptyStream(event.target);
+  });
+  document.addEventListener("htmx:sseMessage", (event) => {
+    const stream = event.target.closest(".stream");
+    const state = stream && stream.querySelector(".answering .state");
+    if (state && state.textContent !== "Answering") state.textContent = "Answering";
+  });
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest(".citation-link");
+    if (!link) return;
+    for (const citation of all(".citation.open")) citation.classList.remove("open");
+    link.closest(".citation").classList.add("open");
+  });
+
+  // ------------------------------------------------------------------ seconds that pass
+
+  setInterval(() => {
+    for (const clock of all("[data-elapsed-since]")) {
+      const seconds = Math.max(0, Math.round((Date.now() - Date.parse(clock.dataset.elapsedSince)) / 1000));
+      clock.textContent = `${seconds} s`;
+    }
+  }, 500);
+
+  // ------------------------------------------------------------------ keys
+
+  const KEYS = [
+    ["/", "ask", () => document.getElementById("question"), (box) => box.focus()],
+    ["1 – 9", "open that quote", () => document.querySelector(".citation-link"), null],
+    ["←", "previous page", () => document.querySelector('#source [rel="prev"]'), (link) => link.click()],
+    ["→", "next page", () => document.querySelector('#source [rel="next"]'), (link) => link.click()],
+  ];
+  const NAMES = { ArrowLeft: "←", ArrowRight: "→" };
+
+  function help() {
+    const dialog = document.createElement("dialog");
+    dialog.innerHTML = '<h2>Keys on this page</h2><dl></dl><form method="dialog"><button>Close</button></form>';
+    for (const [key, what, find] of [...KEYS, ["?", "this help", () => document.body]]) {
+      if (!find()) continue;
+      const term = document.createElement("dt");
+      const meaning = document.createElement("dd");
+      term.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+      meaning.textContent = what;
+      dialog.querySelector("dl").append(term, meaning);
+    }
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const box = event.target.closest("textarea[data-submit-on-enter]");
+    if (box && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      box.form.requestSubmit();
+      return;
+    }
+    if (event.target.closest("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "?") return help();
+    const citation = /^[1-9]$/.test(event.key) && document.querySelector(`[data-citation="${event.key}"]`);
+    if (citation) return citation.click();
+    const entry = KEYS.find(([key]) => key === (NAMES[event.key] || event.key));
+    const found = entry && entry[3] && entry[2]();
+    if (found) {
+      event.preventDefault();
+      entry[3](found);
+    }
+  });
+
+  firstLook();
+})();

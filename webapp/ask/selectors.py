@@ -1,0 +1,110 @@
+"""Reads of questions and answers, and what a collection's page suggests to ask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+
+from webapp.accounts.models import User
+from webapp.ask.models import Answer, Citation, Question
+from webapp.library.models import ASKABLE, Collection, Document
+from webapp.library.selectors import document_list
+from webapp.library.strip import Strip, strip_of
+
+QUESTIONS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place lit on the evidence strip."""
+
+    at: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The whole prompt as a band, and where in it the answer comes from."""
+
+    strip: Strip
+    cited: list[Mark]
+    located: list[Mark]
+
+
+def question_list(*, collection: Collection) -> QuerySet[Question]:
+    return collection.questions.select_related("answer")[:QUESTIONS_SHOWN]
+
+
+def question_detail(*, owner: User, question_id: UUID) -> Question:
+    """Raises Http404 where the owner has no such question."""
+    questions = Question.objects.select_related("collection", "answer")
+    return get_object_or_404(questions, owner=owner, id=question_id)
+
+
+def answer_detail(*, owner: User, answer_id: UUID) -> Answer:
+    """Raises Http404 where the owner has no such answer."""
+    return get_object_or_404(Answer.objects.select_related("question", "job"), question__owner=owner, id=answer_id)
+
+
+def citation_list(*, answer: Answer) -> list[Citation]:
+    return list(answer.citations.select_related("document"))
+
+
+def uncited_places(*, answer: Answer, citations: list[Citation]) -> list[dict[str, Any]]:
+    """The located places in which no citation lies."""
+    return [place for place in answer.located if not any(_holds(place, citation) for citation in citations)]
+
+
+def _holds(place: Mapping[str, Any], citation: Citation) -> bool:
+    inside = citation.start_char < place["end_char"] and citation.end_char > place["start_char"]
+    return inside and place["document"] == str(citation.document_id)
+
+
+def evidence(*, collection: Collection, answer: Answer | None = None, citations: list[Citation] | None = None) -> Evidence:
+    strip = strip_of(list(document_list(collection=collection).filter(state__in=ASKABLE)))
+    cited = [
+        _mark(strip, str(citation.document_id), citation.page, citation.first_line, citation.document_path) for citation in citations or []
+    ]
+    places = answer.located if answer else []
+    located = [_mark(strip, place["document"], place["page"], place["first_line"], place["path"]) for place in places]
+    return Evidence(strip, [mark for mark in cited if mark], [mark for mark in located if mark])
+
+
+def _mark(strip: Strip, document: str, page: int | None, line: int | None, path: str) -> Mark | None:
+    at = strip.at(document, page, line)
+    place = f"page {page}" if page else f"line {line}"
+    return None if at is None else Mark(at, f"{path}, {place}")
+
+
+def opened_document(*, owner: User, citations: list[Citation]) -> tuple[Document, Citation] | None:
+    """The first citation whose document is still there, for the pane beside the answer."""
+    for citation in citations:
+        if citation.document is not None and citation.document.collection.owner_id == owner.id:
+            return citation.document, citation
+    return None
+
+
+def suggested_questions(*, collection: Collection) -> list[str]:
+    """What to ask of the samples: the questions whose documents are all in this collection."""
+    wanted = _sample_questions()
+    if not wanted:
+        return []
+    names = set(collection.documents.filter(archive=None).values_list("name", flat=True))
+    return [question for question, documents in wanted if documents <= names]
+
+
+@cache
+def _sample_questions() -> list[tuple[str, frozenset[str]]]:
+    file = settings.BASE_DIR / "samples" / "questions.json"
+    if not file.exists():
+        return []
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    return [(row["question"], frozenset(row["documents"])) for row in rows]

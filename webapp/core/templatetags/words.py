@@ -1,0 +1,83 @@
+"""Numbers as people say them, and addresses of places: the few words that templates need beyond Django's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.urls import reverse
+from django.utils import timezone
+
+register = template.Library()
+
+CONFIDENCE = ((0.9, "very sure"), (0.7, "quite sure"), (0.45, "unsure"), (0.0, "very unsure"))
+
+
+@register.filter
+def counted(number: int | None, noun: str) -> str:
+    """1,214 tokens; 1 page."""
+    number = number or 0
+    return f"{intcomma(number)} {noun if number == 1 else noun + 's'}"
+
+
+@register.filter
+def counted_of(number: int | None, total: int | None) -> str:
+    """1,214 of 31,002; without a total, 1,214."""
+    return f"{intcomma(number or 0)} of {intcomma(total)}" if total else intcomma(number or 0)
+
+
+@register.filter
+def sure(confidence: float) -> str:
+    return next(words for least, words in CONFIDENCE if confidence >= least)
+
+
+@register.filter
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """0.2 s, 14 s, 3 min, 2 h 10 min."""
+    if seconds is None:
+        return ""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@register.filter
+def age(moment: datetime | None) -> str:
+    """How long ago, short."""
+    return duration(max(0.0, round((timezone.now() - moment).total_seconds()))).replace(".0 s", " s") if moment else ""
+
+
+@register.simple_tag
+def source_url(place: Any) -> str:
+    """Where a place (a Citation, or a dict with its fields, or one of Answer.located) opens; '' when its document is gone."""
+    document = _field(place, "document_id") or _field(place, "document")
+    if not document:
+        return ""
+    query = {"start": _field(place, "start_char"), "end": _field(place, "end_char")}
+    return f"{reverse('library-document', args=[document])}?{urlencode(query)}"
+
+
+@register.filter
+def spot(place: Any) -> str:
+    """page 12; line 40; lines 40–58."""
+    if page := _field(place, "page"):
+        return f"page {intcomma(page)}"
+    first, last = _field(place, "first_line"), _field(place, "last_line")
+    if not first:
+        return ""
+    return f"line {intcomma(first)}" if last in (None, first) else f"lines {intcomma(first)}–{intcomma(last)}"
+
+
+def _field(place: Any, name: str) -> Any:
+    return place.get(name) if isinstance(place, dict) else getattr(place, name, None)

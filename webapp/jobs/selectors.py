@@ -1,0 +1,125 @@
+"""Reads of jobs: how far each document is, and everything that the operators' page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.core.paginator import Page as PaginatedPage
+from django.core.paginator import Paginator
+from django.db.models import Count, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from webapp.jobs.models import ENDED, Job, JobState
+from webapp.library.models import Collection, Document, DocumentState
+from webapp.library.selectors import document_uploads
+
+ROWS_A_PAGE = 100
+FOLDED_MEMBERS = 50
+JOBS_SHOWN = 200
+# An estimate from less than this is noise.
+ESTIMATE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """`seconds_left` from the rate since the job started; None while it cannot be told."""
+
+    stage: str
+    done: int
+    total: int
+    unit: str
+    seconds_left: float | None
+
+    @property
+    def percent(self) -> int:
+        return min(100, 100 * self.done // self.total) if self.total else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveCounts:
+    files: int
+    askable: int
+    ready: int
+    failed: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document as its collection lists it. Of a large archive only the counts: its own page lists the files."""
+
+    document: Document
+    progress: JobProgress | None
+    counts: ArchiveCounts | None
+    members: list[DocumentRow]
+
+
+def job_progress(job: Job) -> JobProgress:
+    left = None
+    if job.state == JobState.RUNNING and job.started_at and job.done and job.total:
+        seconds = (timezone.now() - job.started_at).total_seconds()
+        if seconds > ESTIMATE_SECONDS:
+            left = seconds / job.done * (job.total - job.done)
+    stage = job.stage if job.state == JobState.RUNNING or job.done else ""
+    return JobProgress(stage, job.done, job.total, job.unit, left)
+
+
+def document_rows(*, collection: Collection, page: int) -> tuple[PaginatedPage[Document], list[DocumentRow]]:
+    """A page of the collection's uploads with their progress."""
+    found = Paginator(document_uploads(collection=collection), ROWS_A_PAGE).get_page(page)
+    uploads = list(found.object_list)
+    archives = [document.id for document in uploads if document.is_archive]
+    members: dict[UUID | None, list[Document]] = {}
+    for member in Document.objects.filter(archive__in=archives).order_by("path"):
+        members.setdefault(member.archive_id, []).append(member)
+    progress = _progress([*uploads, *(member for group in members.values() for member in group)])
+    return found, [_row(document, members.get(document.id, []), progress) for document in uploads]
+
+
+def _row(document: Document, members: list[Document], progress: dict[UUID, JobProgress]) -> DocumentRow:
+    counts = _archive_counts(members) if document.is_archive else None
+    folded = members if len(members) <= FOLDED_MEMBERS else []
+    return DocumentRow(document, progress.get(document.id), counts, [_row(member, [], progress) for member in folded])
+
+
+def _archive_counts(members: list[Document]) -> ArchiveCounts:
+    return ArchiveCounts(
+        files=len(members),
+        askable=sum(member.is_askable for member in members),
+        ready=sum(member.state == DocumentState.READY for member in members),
+        failed=sum(member.state == DocumentState.FAILED for member in members),
+        tokens=sum(member.token_count for member in members),
+    )
+
+
+def _progress(documents: list[Document]) -> dict[UUID, JobProgress]:
+    """The newest job of each that has work left."""
+    working = [document.id for document in documents if not document.is_settled]
+    jobs = Job.objects.filter(document__in=working).exclude(state__in=ENDED).order_by("created_at")
+    return {job.document_id: job_progress(job) for job in jobs if job.document_id}
+
+
+def is_settled(*, collection: Collection) -> bool:
+    """Nothing more will happen in it by itself."""
+    working = Job.objects.filter(document__collection=collection).exclude(state__in=ENDED)
+    waiting = collection.documents.filter(state__in=(DocumentState.UPLOADED, DocumentState.PARSING, DocumentState.READING))
+    return not working.exists() and not waiting.exists()
+
+
+def job_list(*, state: str = "") -> QuerySet[Job]:
+    """For operators: everybody's jobs, newest first."""
+    jobs = Job.objects.select_related("owner")
+    return jobs.filter(state=state) if state in JobState.values else jobs
+
+
+def job_counts() -> list[tuple[str, int]]:
+    """How many jobs are in each state, in the order of a job's life."""
+    counted = dict(Job.objects.order_by().values_list("state").annotate(Count("id")))
+    return [(state, counted.get(state, 0)) for state in JobState.values]
+
+
+def job_detail(*, job_id: UUID) -> Job:
+    """Raises Http404. For operators only."""
+    return get_object_or_404(Job, id=job_id)

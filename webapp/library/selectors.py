@@ -1,0 +1,108 @@
+"""Reads of collections and documents. Everything is its owner's: for anybody else it does not exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.shortcuts import get_object_or_404
+
+from webapp.accounts.models import User
+from webapp.library.models import ASKABLE, Collection, Document, DocumentState, Page
+
+WAITING = (DocumentState.UPLOADED, DocumentState.PARSING)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCounts:
+    """What a collection holds. An archive counts as its files; `askable` documents are part of the prompt."""
+
+    documents: int
+    pages: int
+    tokens: int
+    stored_tokens: int
+    bytes: int
+    waiting: int
+    askable: int
+    ready: int
+    failed: int
+
+    @property
+    def state(self) -> str:
+        """In words, for people."""
+        if not self.documents:
+            return "parsing" if self.waiting else "empty"
+        words = []
+        if self.waiting:
+            words.append(f"parsing {self.waiting} of {self.documents}")
+        if reading := self.askable - self.ready:
+            words.append(f"reading {reading} of {self.documents}")
+        if self.failed:
+            words.append(f"{self.failed} failed")
+        return ", ".join(words) or "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRow:
+    collection: Collection
+    counts: CollectionCounts
+
+
+_FILES = Q(documents__is_archive=False)
+_COUNTS = {
+    "document_count": Count("documents", filter=_FILES),
+    "pages": Coalesce(Sum("documents__page_count"), 0),
+    "tokens": Coalesce(Sum("documents__token_count", filter=Q(documents__state__in=ASKABLE)), 0),
+    "stored_tokens": Coalesce(Sum("documents__stored_token_count", filter=Q(documents__state__in=ASKABLE)), 0),
+    "bytes": Coalesce(Sum("documents__size_bytes", filter=Q(documents__archive=None)), 0),
+    "waiting": Count("documents", filter=Q(documents__state__in=WAITING)),
+    "askable": Count("documents", filter=_FILES & Q(documents__state__in=ASKABLE)),
+    "ready": Count("documents", filter=_FILES & Q(documents__state=DocumentState.READY)),
+    "failed": Count("documents", filter=Q(documents__state=DocumentState.FAILED)),
+}
+
+
+def collection_list(*, owner: User) -> QuerySet[Collection]:
+    return Collection.objects.filter(owner=owner)
+
+
+def collection_rows(*, owner: User) -> list[CollectionRow]:
+    """The owner's collections with their counts, in one query."""
+    return [CollectionRow(collection, _counts(collection)) for collection in collection_list(owner=owner).annotate(**_COUNTS)]
+
+
+def collection_detail(*, owner: User, collection_id: UUID) -> Collection:
+    """Raises Http404 where the owner has no such collection."""
+    return get_object_or_404(Collection, owner=owner, id=collection_id)
+
+
+def collection_counts(*, collection: Collection) -> CollectionCounts:
+    return _counts(Collection.objects.annotate(**_COUNTS).get(id=collection.id))
+
+
+def _counts(collection: Collection) -> CollectionCounts:
+    values = {name: getattr(collection, name) for name in _COUNTS if name != "document_count"}
+    return CollectionCounts(documents=collection.document_count, **values)  # type: ignore[attr-defined]
+
+
+def document_list(*, collection: Collection) -> QuerySet[Document]:
+    """Every file, those of archives included, in the order of the prompt."""
+    return collection.documents.filter(is_archive=False).order_by("path", "created_at")
+
+
+def document_uploads(*, collection: Collection) -> QuerySet[Document]:
+    """What was uploaded: files and archives, without the archives' own files."""
+    return collection.documents.filter(archive=None).order_by("path", "created_at")
+
+
+def document_detail(*, owner: User, document_id: UUID) -> Document:
+    """Raises Http404 where the owner has no such document."""
+    return get_object_or_404(Document.objects.select_related("collection", "archive"), collection__owner=owner, id=document_id)
+
+
+def page_detail(*, owner: User, document_id: UUID, number: int) -> Page:
+    """Raises Http404 where the owner has no such page."""
+    pages = Page.objects.select_related("document")
+    return get_object_or_404(pages, document__collection__owner=owner, document_id=document_id, number=number)

@@ -1,0 +1,16 @@
+"""Addresses of collections and documents."""
+
+from django.urls import path
+
+from webapp.library import views
+
+urlpatterns = [
+    path("", views.home, name="library-home"),
+    path("collections/", views.collection_new, name="library-collection-create"),
+    path("collections/<uuid:collection_id>/rename", views.collection_name, name="library-collection-rename"),
+    path("collections/<uuid:collection_id>/delete", views.collection_remove, name="library-collection-delete"),
+    path("documents/<uuid:document_id>/", views.document, name="library-document"),
+    path("documents/<uuid:document_id>/delete", views.document_remove, name="library-document-delete"),
+    path("documents/<uuid:document_id>/original", views.original, name="library-original"),
+    path("documents/<uuid:document_id>/pages/<int:number>/image", views.page_picture, name="library-page-image"),
+]
