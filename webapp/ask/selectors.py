@@ -65,7 +65,7 @@ def uncited_places(*, answer: Answer, citations: list[Citation]) -> list[dict[st
 
 def _holds(place: Mapping[str, Any], citation: Citation) -> bool:
     inside = citation.start_char < place["end_char"] and citation.end_char > place["start_char"]
-    return inside and place["document"] == str(citation.document_id)
+    return bool(inside and place["document"] == str(citation.document_id))
 
 
 def evidence(*, collection: Collection, answer: Answer | None = None, citations: list[Citation] | None = None) -> Evidence:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
@@ -27,7 +28,7 @@ def attachment(path: Path, name: str) -> StreamingHttpResponse:
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    file = await sync_to_async(path.open)("rb")
+    file: BinaryIO = await sync_to_async(lambda: path.open("rb"))()
     try:
         while piece := await sync_to_async(file.read)(PIECE_BYTES):
             yield piece

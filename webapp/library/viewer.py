@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_for_filename
@@ -131,7 +132,7 @@ def outline(boxes: list[Box]) -> str:
     """One path over all lines of a quote: the gap to the next line is closed where the two overlap from the side."""
     lines = sorted(boxes, key=lambda box: (box[1], box[0]))
     parts = []
-    for line, following in zip(lines, [*lines[1:], None], strict=True):
+    for line, following in zip_longest(lines, lines[1:]):
         left, top, right, bottom = line
         if following is not None:
             close = following[1] - bottom < bottom - top and following[1] > top
@@ -228,7 +229,8 @@ def _marked_pieces(text: str, css: str, position: int, start: int, end: int) -> 
 
 
 def _shortened(row: list[Piece]) -> list[Piece]:
-    shown, room = [], LINE_CHARS
+    shown: list[Piece] = []
+    room = LINE_CHARS
     for piece in row:
         if len(piece.text) > room and not piece.marked:
             return [*shown, Piece(piece.text[:room] + " …", piece.css, False)]

@@ -113,7 +113,8 @@ def document(request: UserRequest, document_id: UUID) -> HttpResponse:
 def page_picture(request: UserRequest, document_id: UUID, number: int) -> HttpResponseBase:
     """A page as an image. Drawn when first looked at, and then kept beside the document."""
     page = page_detail(owner=request.user, document_id=document_id, number=number)
-    width = int(request.GET["width"]) if request.GET.get("width") in map(str, WIDTHS) else WIDTHS[0]
+    asked = request.GET.get("width", "")
+    width = int(asked) if asked in {str(width) for width in WIDTHS} else WIDTHS[0]
     try:
         image = page_image(page.document.folder, page.number, width)
     except (IngestError, FileNotFoundError) as error:

@@ -60,12 +60,25 @@ def age(moment: datetime | None) -> str:
 
 @register.simple_tag
 def source_url(place: Any) -> str:
-    """Where a place (a Citation, or a dict with its fields, or one of Answer.located) opens; '' when its document is gone."""
-    document = _field(place, "document_id") or _field(place, "document")
+    """Where a citation (a row, or a dict with its fields) or one of Answer.located opens; '' when its document is gone.
+
+    A quote is marked; a located place is only opened, since the mark says "these words".
+    """
+    quoted = _field(place, "document_id")
+    document = quoted or _field(place, "document")
     if not document:
         return ""
-    query = {"start": _field(place, "start_char"), "end": _field(place, "end_char")}
+    if quoted:
+        query = {"start": _field(place, "start_char"), "end": _field(place, "end_char")}
+    else:
+        query = {"page": _field(place, "page")} if _field(place, "page") else {"line": _field(place, "first_line") or 1}
     return f"{reverse('library-document', args=[document])}?{urlencode(query)}"
+
+
+@register.filter
+def anchor(place: Any) -> str:
+    """The id of a located place's page or line in the viewer."""
+    return f"page-{_field(place, 'page')}" if _field(place, "page") else f"line-{_field(place, 'first_line') or 1}"
 
 
 @register.filter
