@@ -228,6 +228,7 @@ def test_it_answers_every_error_as_a_sentence(api: Client, collection: Collectio
         (422, api.get(f"{ROOT}/documents/not-an-id")),
         (422, post(api, "/collections", {})),
         (422, post(api, "/collections", {"name": "x" * 121})),
+        (422, post(api, "/collections", {"name": "a\x00b"})),
         (422, api.post(f"{ROOT}/collections/{collection.id}/documents")),
         (400, api.post(f"{ROOT}/collections", b"{", content_type="application/json")),
     ]
@@ -266,4 +267,5 @@ def test_it_lists_in_as_many_queries_for_many_rows_as_for_one(
 def test_it_describes_itself(client: Client, db: None) -> None:
     description = client.get(f"{ROOT}/openapi.json").json()
     assert {"/api/v1/collections", "/api/v1/questions/{question_id}"} <= set(description["paths"])
+    assert description["components"]["securitySchemes"]["TokenAuth"]["scheme"] == "bearer"
     assert client.get(f"{ROOT}/docs").status_code == 404

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 
@@ -25,5 +27,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     list_select_related = ("owner",)
     search_fields = ("name", "prefix", "owner__username")
     fields = ("owner", "name", "prefix", "created_at", "last_used_at")
-    # Deleting a token takes it back.
-    has_delete_permission = admin.ModelAdmin.has_delete_permission
+
+    def has_delete_permission(self, *arguments: Any, **named: Any) -> bool:
+        """Deleting a token takes it back."""
+        return admin.ModelAdmin.has_delete_permission(self, *arguments, **named)

@@ -13,12 +13,12 @@ from webapp.jobs.models import Job
 from webapp.library.models import Document
 
 
-class ErrorOut(Schema):
-    error: str = Field(..., description="A sentence for people.")
+# PostgreSQL keeps no NUL in a text.
+NO_NUL = r"^[^\x00]*$"
 
 
 class CollectionIn(Schema):
-    name: str
+    name: str = Field(..., pattern=NO_NUL)
 
 
 class CollectionOut(Schema):
@@ -99,7 +99,7 @@ class JobOut(Schema):
 
 
 class QuestionIn(Schema):
-    question: str
+    question: str = Field(..., pattern=NO_NUL)
 
 
 class AskedOut(Schema):

@@ -1,0 +1,97 @@
+"""The admin shows every row to staff, changes none but accounts, and never shows a secret."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from webapp.accounts.models import ApiToken, User
+from webapp.accounts.services import token_create
+from webapp.ask.models import Answer, Citation, Question
+from webapp.jobs.models import Job, JobKind
+from webapp.library.models import Collection, Document, Page
+
+OURS = [model for model in apps.get_models() if model.__module__.startswith("webapp.")]
+
+
+@pytest.fixture
+def rows(alice: User, collection: Collection) -> str:
+    """One row of every model; the token's clear text."""
+    document = Document.objects.create(collection=collection, name="a.pdf", path="a.pdf", sha256="0" * 64)
+    Page.objects.create(document=document, number=1, start_char=0, end_char=9, width=600, height=800)
+    job = Job.objects.create(owner=alice, document=document, kind=JobKind.PARSE, label="a.pdf")
+    question = Question.objects.create(collection=collection, owner=alice, text="How much?")
+    answer = Answer.objects.create(question=question, job=job)
+    Citation.objects.create(answer=answer, number=1, document_name="a.pdf", document_path="a.pdf", quote="90", start_char=0, end_char=2)
+    return token_create(owner=alice, name="laptop")[1]
+
+
+@pytest.fixture
+def operator(client: Client, db: None) -> Client:
+    client.force_login(User.objects.create_superuser("root", password="correct horse battery"))
+    return client
+
+
+def test_it_registers_every_model() -> None:
+    assert len(OURS) >= 9
+    assert not [model.__name__ for model in OURS if model not in admin.site._registry]
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_it_lists_searches_and_shows_every_model(operator: Client, rows: str, model: type[Document]) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    row = model._default_manager.first()
+    assert row is not None
+    assert operator.get(reverse(f"{name}_changelist"), {"q": "a"}).status_code == 200
+    assert operator.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+
+
+def test_it_shows_no_digest_no_salt_and_no_token(operator: Client, rows: str, alice: User) -> None:
+    token = ApiToken.objects.get()
+    pages = [
+        operator.get(reverse(address, args=arguments)).content.decode()
+        for address, arguments in [
+            ("admin:accounts_apitoken_changelist", []),
+            ("admin:accounts_apitoken_change", [token.id]),
+            ("admin:accounts_user_change", [alice.id]),
+        ]
+    ]
+    assert token.prefix in pages[1]
+    assert not [secret for secret in (token.digest, alice.salt, rows, alice.password) for page in pages if secret in page]
+
+
+@pytest.mark.parametrize("model", [model for model in OURS if model not in (User, ApiToken)], ids=lambda model: model.__name__)
+def test_it_lets_nobody_add_change_or_delete_rows_past_the_services(operator: Client, rows: str, model: type[Document]) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    row = model._default_manager.first()
+    assert row is not None
+    assert operator.get(reverse(f"{name}_add")).status_code == 403
+    assert operator.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
+    assert operator.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_it_switches_accounts_off_and_deletes_none(operator: Client, alice: User) -> None:
+    assert operator.post(reverse("admin:accounts_user_delete", args=[alice.id]), {"post": "yes"}).status_code == 403
+    assert User.objects.filter(id=alice.id).exists()
+
+
+def test_it_takes_a_token_back(operator: Client, rows: str) -> None:
+    token = ApiToken.objects.get()
+    operator.post(reverse("admin:accounts_apitoken_delete", args=[token.id]), {"post": "yes"})
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_it_lists_many_documents_in_as_many_queries_as_one(
+    operator: Client, collection: Collection, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(count):
+        Document.objects.create(collection=collection, name=f"{number}.txt", path=f"{number}.txt", sha256="0" * 64)
+    address = reverse("admin:library_document_changelist")
+    operator.get(address)
+    with django_assert_num_queries(6):
+        operator.get(address)
