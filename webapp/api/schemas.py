@@ -12,7 +12,6 @@ from webapp.ask.models import Question
 from webapp.jobs.models import Job
 from webapp.library.models import Document
 
-
 # PostgreSQL keeps no NUL in a text.
 NO_NUL = r"^[^\x00]*$"
 

@@ -53,8 +53,8 @@ async def _is_up(part: Part) -> bool:
     """Any error means down: its text goes to the log and not into the answer, for it may hold an address or a password."""
     try:
         await asyncio.wait_for(part.probe(), PATIENCE_SECONDS)
-    except Exception:
-        logger.exception("The health check of the %s failed.", part.name)
+    except Exception as error:
+        logger.warning("The %s does not answer: %r", part.name, error)
         return False
     return True
 
