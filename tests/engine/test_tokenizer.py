@@ -44,13 +44,12 @@ def tokenizer(weights_folder: Path) -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def llama_address(weights_folder: Path) -> str:
+def llama(weights_folder: Path) -> xllamacpp.Server:
     params = xllamacpp.CommonParams()
     params.model.path = str(weights_folder / "model.gguf")
     params.n_ctx = 512
     params.cpuparams.n_threads = 2
-    server = xllamacpp.Server(params)
-    return server.listening_address
+    return xllamacpp.Server(params)
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +59,16 @@ def transformers_tokenizer(weights_folder: Path, tmp_path_factory: pytest.TempPa
     return AutoTokenizer.from_pretrained(alone, gguf_file="model.gguf")
 
 
-def llama_tokens(address: str, text: str) -> list[int]:
+def llama_tokens(server: xllamacpp.Server, text: str) -> list[int]:
     body = json.dumps({"content": text, "add_special": False, "parse_special": False}).encode()
-    request = urllib.request.Request(f"{address}/tokenize", body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(f"{server.listening_address}/tokenize", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as reply:
         return list(json.load(reply)["tokens"])
 
 
 @pytest.mark.parametrize("text", [*TEXTS, OTHER_DIGITS])
-def test_it_agrees_with_llama_cpp(tokenizer: Tokenizer, llama_address: str, text: str) -> None:
-    assert tokenizer.encode(text).tolist() == llama_tokens(llama_address, text)
+def test_it_agrees_with_llama_cpp(tokenizer: Tokenizer, llama: xllamacpp.Server, text: str) -> None:
+    assert tokenizer.encode(text).tolist() == llama_tokens(llama, text)
 
 
 @pytest.mark.parametrize("text", TEXTS)
