@@ -80,7 +80,7 @@ def main() -> int:
         return 1
     console.clear()
     metrics = score(golds, answers, peak_mb())
-    print(table(metrics))
+    print(table(metrics), tokens_read(answers), sep="\n")
     if arguments.json:
         _write(arguments.json, metrics, golds, answers)
     return 0
@@ -102,6 +102,12 @@ def spread(golds: Sequence[Gold], limit: int | None) -> list[Gold]:
 def table(metrics: Metrics) -> str:
     """One metric a line."""
     return "\n".join(f"{name:20} {'-' if value is None else f'{value:,.3f}'}" for name, value in metrics.items())
+
+
+def tokens_read(answers: Sequence[Answered]) -> str:
+    """How much was read of how much, over all questions, in words."""
+    read, whole = (sum(answered["usage"][name] for answered in answers) for name in ("read_tokens", "prompt_tokens"))
+    return f"{'tokens':20} {read:,} read of {whole:,} asked, over {len(answers):,} questions"
 
 
 def peak_mb() -> float:

@@ -99,8 +99,6 @@ def score(golds: Sequence[Gold], answers: Sequence[Answered], peak_mb: float) ->
         "notfound_recall": mean(not said for right, said in zip(answerable, found, strict=True) if not right),
         "first_token_p50_s": percentile(first_tokens, 50),
         "first_token_p95_s": percentile(first_tokens, 95),
-        "prompt_tokens": max((float(answered["usage"]["prompt_tokens"]) for answered in answers), default=None),
-        "read_tokens": mean(answered["usage"]["read_tokens"] for answered in answers),
         "peak_mb": peak_mb,
     }
 

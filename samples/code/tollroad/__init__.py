@@ -1,0 +1,1 @@
+"""Fees for journeys on the Lowmere Expressway."""
