@@ -6,14 +6,13 @@ from uuid import UUID
 
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from webapp.accounts.forms import SetupForm, TokenForm
+from webapp.accounts.forms import PasswordForm, SetupForm, TokenForm
 from webapp.accounts.requests import UserRequest
 from webapp.accounts.selectors import has_users, token_detail, token_list
 from webapp.accounts.services import SetupDone, first_account_create, token_create, token_delete
@@ -61,7 +60,7 @@ def account(request: UserRequest) -> HttpResponse:
 @login_required
 @require_POST
 def password(request: UserRequest) -> HttpResponse:
-    form = PasswordChangeForm(request.user, request.POST)
+    form = PasswordForm(request.user, request.POST)
     if not form.is_valid():
         return _account(request, password_form=form)
     auth.update_session_auth_hash(request, form.save())
@@ -90,5 +89,5 @@ def token_remove(request: UserRequest, token_id: UUID) -> HttpResponse:
 
 
 def _account(request: UserRequest, **shown: object) -> HttpResponse:
-    forms = {"password_form": PasswordChangeForm(request.user), "token_form": TokenForm()}
+    forms = {"password_form": PasswordForm(request.user), "token_form": TokenForm()}
     return render_page(request, "accounts/account.html", {**forms, "tokens": token_list(owner=request.user), **shown})

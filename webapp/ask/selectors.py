@@ -20,6 +20,7 @@ from webapp.library.selectors import document_list
 from webapp.library.strip import Strip, strip_of
 
 QUESTIONS_SHOWN = 50
+SUGGESTED_A_DOCUMENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +94,19 @@ def opened_document(*, owner: User, citations: list[Citation]) -> tuple[Document
 
 
 def suggested_questions(*, collection: Collection) -> list[str]:
-    """What to ask of the samples: the questions whose documents are all in this collection."""
-    wanted = _sample_questions()
-    if not wanted:
+    """What to ask of the sample collection, which is the one that holds all samples; of any other, nothing."""
+    samples = _sample_questions()
+    names = {name.removesuffix(".zip") for name in collection.documents.filter(archive=None).values_list("name", flat=True)}
+    if not samples or not names >= samples.keys():
         return []
-    names = set(collection.documents.filter(archive=None).values_list("name", flat=True))
-    return [question for question, documents in wanted if documents <= names]
+    return [question for questions in samples.values() for question in questions[:SUGGESTED_A_DOCUMENT]]
 
 
 @cache
-def _sample_questions() -> list[tuple[str, frozenset[str]]]:
+def _sample_questions() -> dict[str, list[str]]:
+    """Questions by sample; the samples' folder `code` is uploaded as code.zip."""
     file = settings.BASE_DIR / "samples" / "questions.json"
     if not file.exists():
-        return []
-    rows = json.loads(file.read_text(encoding="utf-8"))
-    return [(row["question"], frozenset(row["documents"])) for row in rows]
+        return {}
+    samples = json.loads(file.read_text(encoding="utf-8"))
+    return {name: [row["question"] for row in rows] for name, rows in samples.items()}
