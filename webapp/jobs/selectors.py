@@ -55,6 +55,11 @@ class DocumentRow:
     counts: ArchiveCounts | None
     members: list[DocumentRow]
 
+    @property
+    def label(self) -> str:
+        """The name, or for a file of an archive its path inside."""
+        return self.document.path.partition("/")[2] if self.document.archive_id else self.document.name
+
 
 def job_progress(job: Job) -> JobProgress:
     left = None
