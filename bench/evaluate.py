@@ -14,9 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from engine.engine import Engine
+from typing import TYPE_CHECKING, Any
 
 from bench.scoring import Gold, Metrics, score
 from engine.errors import EngineError
@@ -27,6 +25,9 @@ from ingest.ask import Answered, AnswerFailed, ask, home_folder, model_folder, o
 from ingest.console import Console
 from ingest.progress import Progress, Report
 from ingest.sources import Source, prompt_over, read_sources
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from ingest.storage import DocumentFolder
 WIDTHS = (900, 1800)  # pixels: a pane beside an answer, and a whole screen
 _PAGES_AT_ONCE = 3
 _QUALITY = 80  # below it, small print gets ragged
+_WEBP_SIDE = 16_383  # pixels, the most that the format can hold
 
 
 def page_image(folder: DocumentFolder, page: int, width: int) -> Path:
@@ -67,9 +68,8 @@ def _draw(source: Path, images: Path, first: int, width: int, limits: Limits) ->
 
 def _draw_page(page: pdfium.PdfPage, target: Path, width: int, limits: Limits) -> None:
     points_wide, points_high = page.get_size()
-    scale = width / points_wide
-    pixels = width * points_high * scale
-    scale *= min(1.0, (limits.image_pixels / pixels) ** 0.5)
+    within_pixels = (limits.image_pixels / (points_wide * points_high)) ** 0.5
+    scale = min(width / points_wide, within_pixels, _WEBP_SIDE / points_high)
     picture = page.render(scale=scale).to_pil()
     partial = target.with_suffix(f".{os.getpid()}")
     picture.convert("RGB").save(partial, format="WEBP", quality=_QUALITY, method=2)

@@ -25,9 +25,12 @@ from ingest.model import Box, Kind, ParsedPage, Word
 from ingest.parsers.base import ParserContext
 
 # A word ends at white space; a Chinese or Japanese character is a word of its own, or a quote would light whole lines.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
-# PDFium's marks for a hyphen at a line end; and characters that no text may hold (a form feed separates pages).
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+# PDFium marks a hyphen at a line end with one of two codes and leaves the line break out; here the first code ends word and line.
 _HYPHENS = (0x02, 0xFFFE)
+_HYPHEN = "\x02"
+_WORD = re.compile(rf"[{_CJK}]|[^\s\x02{_CJK}]*\x02|[^\s\x02{_CJK}]+")
+_LINE = re.compile(r"[^\n\x02]*[\n\x02]|[^\n\x02]+")
 _PARAGRAPH_GAP = 0.4  # of the line's height, above the page's usual gap
 _PICTURE_SHARE = 0.5  # of the page's area: above it the page is mainly a picture
 _DEVICE_UNITS = 1_000_000  # fractions of a page to six digits
@@ -126,7 +129,7 @@ def _characters(textpage: Any) -> str:
 
 def _character(code: int) -> str:
     if code in _HYPHENS:
-        return "-"
+        return _HYPHEN
     if code >= 0x20:
         return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)
     return "\n" if code == 0x0A else " " if code != 0x0D else "\r"
@@ -164,17 +167,16 @@ def _device(page: Any, x: float, y: float) -> NDArray[np.float64]:
 
 
 def _split_lines(characters: str, spans: list[tuple[int, int]], boxes: list[Box | None]) -> Iterator[_Line]:
-    start, next_word = 0, 0
-    for raw in characters.splitlines(keepends=True):
-        end = start + len(raw)
+    next_word = 0
+    for match in _LINE.finditer(characters):
+        start, end = match.span()
         words = []
         while next_word < len(spans) and spans[next_word][0] < end:
             box = boxes[next_word]
             if box is not None:
                 words.append(Word(spans[next_word][0] - start, spans[next_word][1] - start, box))
             next_word += 1
-        yield _Line(raw.rstrip("\r\n"), tuple(words))
-        start = end
+        yield _Line(match[0].rstrip("\r\n").replace(_HYPHEN, "-"), tuple(words))
 
 
 def _assemble(lines: list[_Line]) -> tuple[str, tuple[Word, ...]]:

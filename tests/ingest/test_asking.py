@@ -1,0 +1,131 @@
+"""The way through the terminal, with an engine that answers what it is told to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Timings, Usage
+from engine.prompt import Prompt
+from ingest.ask import AnswerFailed, ask, place_name
+from ingest.progress import Progress, silent
+from ingest.sources import Sources, prompt_over, read_sources
+from tests.ingest import pdfs
+from tests.ingest.conftest import ByteTokenizer
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class SearchingEngine:
+    """Answers with the first place where the question stands word for word."""
+
+    def answer(self, prompt: Prompt, question: str, options: AnswerOptions) -> Iterator[AnswerEvent]:
+        for document in prompt.documents:
+            start = document.text().find(question)
+            if start >= 0:
+                chunk = next(chunk for chunk in document.chunks() if chunk.start_char <= start < chunk.end_char)
+                text = document.text()[chunk.start_char : chunk.end_char]
+                yield Located(document.id, chunk.index, chunk.start_char, chunk.end_char, text, 1.0)
+                yield Quote(document.id, start, start + len(question), question, True)
+                yield Done(question, True, 0.9, Usage(prompt.tokens, prompt.chunks, 7, 1), Timings(0.1, 0.2, 0.3, 0.4), "m", "isolated")
+                return
+        yield Failed("Nothing to say.")
+
+
+def asked(files: list[Path], home: Path, question: str) -> dict[str, Any]:
+    sources = read_sources(files, home, ByteTokenizer(), silent)
+    engine: Any = SearchingEngine()
+    by_id = {source.id: source for source in sources.read}
+    return ask(engine, prompt_over(sources.read, home), by_id, question, parse_s=0.5, watch=lambda event: None)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    (tmp_path / "a.pdf").write_bytes(pdfs.pages_of_text([(72, 72, "first")], [(72, 72, "the fee is due")]))
+    (tmp_path / "notes.md").write_text("one\ntwo\nthree\n")
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("src/a.py", "x = 1\ny = 2\n")
+        archive.writestr("logo.png", "x")
+    return [tmp_path / name for name in ("a.pdf", "notes.md", "code.zip")]
+
+
+def test_it_prints_the_object_that_the_design_fixes(files: list[Path], tmp_path: Path) -> None:
+    answered = json.loads(json.dumps(asked(files, tmp_path / "home", "fee is")))
+    assert list(answered) == ["answer", "found", "confidence", "citations", "located", "model", "mode", "usage", "timings"]
+    assert answered["citations"] == [
+        {"document": "a.pdf", "page": 2, "quote": "fee is", "start_char": 10, "end_char": 16, "verified": True}
+    ]
+    assert set(answered["located"][0]) == {"document", "page", "score", "text"}
+    assert list(answered["usage"]) == ["prompt_tokens", "chunks", "read_tokens"]
+    assert answered["timings"] == {"parse_s": 0.5, "prefill_s": 0.2, "locate_s": 0.1, "first_token_s": 0.3, "total_s": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("question", "place", "words"),
+    [
+        ("two", {"document": "notes.md", "page": None, "path": "notes.md", "first_line": 2, "last_line": 2}, "notes.md, line 2"),
+        (
+            "= 1\ny",
+            {"document": "code.zip", "page": None, "path": "src/a.py", "first_line": 1, "last_line": 2},
+            "code.zip: src/a.py, lines 1-2",
+        ),
+    ],
+)
+def test_it_cites_lines_where_there_are_no_pages(
+    files: list[Path], tmp_path: Path, question: str, place: dict[str, Any], words: str
+) -> None:
+    (cited,) = asked(files, tmp_path / "home", question)["citations"]
+    assert place.items() <= cited.items()
+    assert place_name(cited) == words
+
+
+def test_it_raises_what_the_engine_says_when_it_fails(files: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(AnswerFailed, match="Nothing to say"):
+        asked(files, tmp_path / "home", "nowhere")
+
+
+def test_it_reads_a_file_once_and_again_only_when_it_changed(files: list[Path], tmp_path: Path) -> None:
+    def count() -> int:
+        seen: list[Progress] = []
+        read_sources(files, tmp_path / "home", ByteTokenizer(), seen.append)
+        return sum(progress.stage == "reading pages" for progress in seen)
+
+    assert count() == 4
+    assert count() == 0
+    files[1].write_text("changed\n")
+    assert count() == 1
+
+
+def test_it_refuses_file_by_file_and_reads_the_rest(files: list[Path], tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pdf"
+    empty.touch()
+    sources = read_sources([empty, tmp_path / "gone.txt", *files], tmp_path / "home", ByteTokenizer(), silent)
+    assert sources.refused[0].startswith("empty.pdf: This file is empty.")
+    assert sources.refused[1].startswith("gone.txt: No such file")
+    assert len(sources.read) == 3
+
+
+def test_it_walks_folders_and_passes_over_what_nobody_wrote(tmp_path: Path) -> None:
+    for name in ("src/a.py", "node_modules/b.js", "docs/c.md"):
+        (tmp_path / "repo" / name).parent.mkdir(parents=True)
+        (tmp_path / "repo" / name).write_text("x")
+    sources: Sources = read_sources([tmp_path / "repo"], tmp_path / "home", ByteTokenizer(), silent)
+    assert [source.name for source in sources.read] == ["docs/c.md", "src/a.py"]
+
+
+@pytest.mark.weights
+def test_it_ends_with_2_when_no_file_can_be_read(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.pdf"
+    bad.write_text("plain")
+    command = [sys.executable, "-m", "ingest", "ask", str(bad), "-q", "?"]
+    ended = subprocess.run(command, cwd=CHECKOUT, env={"LONGREAD_HOME": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "bad.pdf: This file is named .pdf but holds plain text." in ended.stderr
+    assert ended.stdout == ""
