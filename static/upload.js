@@ -119,7 +119,14 @@
     return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
   }
 
+  // While the list asks for itself it needs no help; an answer of before the upload may have ended that, so look again.
   function refresh() {
+    if (document.querySelector("#documents[hx-trigger]")) setTimeout(fetchUnlessPolling, 1500);
+    else fetchUnlessPolling();
+  }
+
+  function fetchUnlessPolling() {
+    if (document.querySelector("#documents[hx-trigger]")) return;
     htmx.ajax("GET", location.pathname + location.search, { target: "#documents", swap: "outerHTML" });
   }
 })();
