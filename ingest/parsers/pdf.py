@@ -89,12 +89,21 @@ def _opened(source: Path, context: ParserContext) -> Iterator[Any]:
         if len(document) == 0:
             raise FileRefused(_DAMAGED)
         if len(document) > context.limits.pages:
+            _require_page(document, context.limits.pages)
             raise LimitExceeded(
                 f"This PDF has {len(document):,} pages; {context.limits.pages:,} are read at most. Split it into parts, then upload them."
             )
         yield document
     finally:
         document.close()
+
+
+def _require_page(document: Any, index: int) -> None:
+    """A page tree may claim any number of pages; one that is there can be loaded."""
+    try:
+        document[index].close()
+    except pdfium.PdfiumError as error:
+        raise FileRefused(_DAMAGED) from error
 
 
 def _page(document: Any, index: int) -> ParsedPage:

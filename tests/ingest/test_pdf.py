@@ -92,9 +92,10 @@ def test_it_refuses_a_truncated_pdf(tmp_path: Path) -> None:
         parse(tmp_path, whole[:200])
 
 
-def test_it_ends_on_a_page_tree_that_contains_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("claimed", [3, 1_000_000])
+def test_it_ends_on_a_page_tree_that_contains_itself(tmp_path: Path, claimed: int) -> None:
     with pytest.raises(FileRefused, match="damaged"):
-        parse(tmp_path, pdfs.by_hand("2 0 R", 3, PAGE))
+        parse(tmp_path, pdfs.by_hand("2 0 R", claimed, PAGE))
 
 
 def test_it_refuses_more_pages_than_the_limit(tmp_path: Path) -> None:
