@@ -1,0 +1,112 @@
+"""What the first visitor does: makes an account, uploads a contract, watches it being read, asks, and opens the quote on its page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.processes import ROOT
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+
+CONTRACT = ROOT / "samples" / "contract.pdf"
+QUESTION = "How much notice is needed to terminate?"
+
+
+def new_collection(page: Page, name: str) -> None:
+    page.goto("/")
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name=re.compile("collection", re.I)).last.click()
+    page.get_by_role("heading", name=name).wait_for()
+
+
+def upload(page: Page, *files: object) -> None:
+    page.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+
+
+def ask(page: Page, question: str) -> None:
+    page.get_by_label("What do you want to know?").fill(question)
+    page.locator("form.ask button").click()
+    page.get_by_role("heading", name=question).wait_for()
+
+
+def streamed_text(page: Page) -> str:
+    return page.locator("#stream .answer-text").inner_text() if page.locator("#stream").count() else ""
+
+
+def test_it_reads_an_uploaded_contract_and_opens_the_quote_on_its_page(page: Page) -> None:
+    new_collection(page, "Contracts")
+    upload(page, CONTRACT)
+    documents = page.locator("#documents")
+    expect(documents.locator(".progress").first).to_contain_text(re.compile(r"\d+ of \d+ (pages|tokens)"), timeout=60_000)
+    expect(documents.locator(".state.ready")).to_be_visible(timeout=120_000)
+    ask(page, QUESTION)
+    expect(page.locator(".answer-text")).not_to_be_empty(timeout=60_000)
+    expect(page.locator("#answer .citations .citation")).not_to_have_count(0, timeout=60_000)
+    page.locator("#answer .citation-link").first.click()
+    marks = page.locator("#source svg rect, #source svg path")
+    expect(marks.first).to_be_visible()
+    image = page.locator("#source img").first
+    expect(image).to_be_visible()
+    assert image.evaluate("image => image.complete ? image.naturalWidth : image.decode().then(() => image.naturalWidth)") > 100
+
+
+def test_it_shows_tokens_before_the_answer_ends(page: Page) -> None:
+    new_collection(page, "Streaming")
+    upload(page, CONTRACT)
+    expect(page.locator("#documents .state.ready, #documents .state.reading, #documents .state.indexed")).to_be_visible(timeout=60_000)
+    page.get_by_label("What do you want to know?").fill(QUESTION)
+    page.locator("form.ask button").click()
+    page.wait_for_selector("#stream .token", state="attached", timeout=60_000)
+    assert page.locator("#answer").count() == 0
+    expect(page.locator("#answer")).to_be_visible(timeout=60_000)
+
+
+def test_it_goes_on_with_the_answer_after_a_reload(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("Streaming")).click()
+    page.get_by_label("What do you want to know?").fill("Who pays for travel?")
+    page.locator("form.ask button").click()
+    page.locator("#stream").wait_for(state="attached")
+    page.reload()
+    expect(page.locator("#answer")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Who pays for travel?")).to_be_visible()
+
+
+def test_it_stops_an_answer(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("Streaming")).click()
+    page.get_by_label("What do you want to know?").fill("What is the liability of each party under this agreement?")
+    page.locator("form.ask button").click()
+    page.get_by_role("button", name="Stop answering").click()
+    expect(page.locator("#answer")).to_contain_text(re.compile("Stopped"), timeout=30_000)
+
+
+def test_it_says_at_the_file_why_it_cannot_be_read(page: Page) -> None:
+    new_collection(page, "Bad files")
+    good = {"name": "good.txt", "mimeType": "text/plain", "buffer": b"The fee is 40 euros a month.\n\nIt is due on the first day."}
+    upload(
+        page,
+        {"name": "empty.txt", "mimeType": "text/plain", "buffer": b""},
+        {"name": "note.pdf", "mimeType": "application/pdf", "buffer": b"This is plain text."},
+        {"name": "cut.pdf", "mimeType": "application/pdf", "buffer": CONTRACT.read_bytes()[:3000]},
+        good,
+    )
+    expect(page.locator(".uploads")).to_contain_text("This file is empty", timeout=30_000)
+    expect(page.locator("#documents .row", has_text="note.pdf")).to_contain_text("named .pdf but", timeout=30_000)
+    expect(page.locator("#documents .row", has_text="cut.pdf").locator(".error")).to_be_visible(timeout=30_000)
+    expect(page.locator("#documents .row", has_text="good.txt").locator(".state.ready")).to_be_visible(timeout=60_000)
+
+
+def test_it_fits_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/", "/account/", "/jobs/"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("Contracts")).click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("link", name=re.compile(re.escape(QUESTION))).click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
