@@ -15,8 +15,8 @@ from django.shortcuts import get_object_or_404
 
 from webapp.accounts.models import User
 from webapp.ask.models import Answer, Citation, Question
-from webapp.library.models import ASKABLE, Collection, Document
-from webapp.library.selectors import document_list
+from webapp.library.models import Collection, Document
+from webapp.library.selectors import document_spans
 from webapp.library.strip import Strip, strip_of
 
 QUESTIONS_SHOWN = 50
@@ -70,7 +70,7 @@ def _holds(place: Mapping[str, Any], citation: Citation) -> bool:
 
 
 def evidence(*, collection: Collection, answer: Answer | None = None, citations: list[Citation] | None = None) -> Evidence:
-    strip = strip_of(list(document_list(collection=collection).filter(state__in=ASKABLE)))
+    strip = strip_of(document_spans(collection=collection))
     cited = [
         _mark(strip, str(citation.document_id), citation.page, citation.first_line, citation.document_path) for citation in citations or []
     ]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.paginator import Page as PaginatedPage
 from django.core.paginator import Paginator
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
@@ -40,7 +40,6 @@ class JobProgress:
 @dataclass(frozen=True, slots=True)
 class ArchiveCounts:
     files: int
-    askable: int
     ready: int
     failed: int
     tokens: int
@@ -75,28 +74,34 @@ def document_rows(*, collection: Collection, page: int) -> tuple[PaginatedPage[D
     """A page of the collection's uploads with their progress."""
     found = Paginator(document_uploads(collection=collection), ROWS_A_PAGE).get_page(page)
     uploads = list(found.object_list)
-    archives = [document.id for document in uploads if document.is_archive]
-    members: dict[UUID | None, list[Document]] = {}
-    for member in Document.objects.filter(archive__in=archives).order_by("path"):
-        members.setdefault(member.archive_id, []).append(member)
-    progress = _progress([*uploads, *(member for group in members.values() for member in group)])
-    return found, [_row(document, members.get(document.id, []), progress) for document in uploads]
+    counts = _archive_counts(uploads)
+    small = [archive for archive, count in counts.items() if count.files <= FOLDED_MEMBERS]
+    members = list(Document.objects.filter(archive__in=small).order_by("path"))
+    progress = _progress([*uploads, *members])
+    rows = {document.id: DocumentRow(document, progress.get(document.id), counts.get(document.id), []) for document in uploads}
+    for member in members:
+        if member.archive_id:
+            rows[member.archive_id].members.append(DocumentRow(member, progress.get(member.id), None, []))
+    return found, list(rows.values())
 
 
-def _row(document: Document, members: list[Document], progress: dict[UUID, JobProgress]) -> DocumentRow:
-    counts = _archive_counts(members) if document.is_archive else None
-    folded = members if len(members) <= FOLDED_MEMBERS else []
-    return DocumentRow(document, progress.get(document.id), counts, [_row(member, [], progress) for member in folded])
-
-
-def _archive_counts(members: list[Document]) -> ArchiveCounts:
-    return ArchiveCounts(
-        files=len(members),
-        askable=sum(member.is_askable for member in members),
-        ready=sum(member.state == DocumentState.READY for member in members),
-        failed=sum(member.state == DocumentState.FAILED for member in members),
-        tokens=sum(member.token_count for member in members),
+def _archive_counts(documents: list[Document]) -> dict[UUID, ArchiveCounts]:
+    """Of each archive among the documents; counted by the database, since an archive may hold a repository."""
+    archives = {document.id: ArchiveCounts(0, 0, 0, 0) for document in documents if document.is_archive}
+    counted = (
+        Document.objects.filter(archive__in=archives)
+        .order_by()
+        .values("archive_id")
+        .annotate(
+            files=Count("id"),
+            ready=Count("id", filter=Q(state=DocumentState.READY)),
+            failed=Count("id", filter=Q(state=DocumentState.FAILED)),
+            tokens=Sum("token_count"),
+        )
     )
+    for row in counted:
+        archives[row["archive_id"]] = ArchiveCounts(row["files"], row["ready"], row["failed"], row["tokens"])
+    return archives
 
 
 def _progress(documents: list[Document]) -> dict[UUID, JobProgress]:

@@ -92,6 +92,12 @@ def document_list(*, collection: Collection) -> QuerySet[Document]:
     return collection.documents.filter(is_archive=False).order_by("path", "created_at")
 
 
+def document_spans(*, collection: Collection) -> list[Document]:
+    """The documents of the prompt, in its order, with as much of each as the evidence strip needs."""
+    askable = document_list(collection=collection).filter(state__in=ASKABLE)
+    return list(askable.only("collection", "path", "token_count", "page_count", "line_count"))
+
+
 def document_uploads(*, collection: Collection) -> QuerySet[Document]:
     """What was uploaded: files and archives, without the archives' own files."""
     return collection.documents.filter(archive=None).order_by("path", "created_at")
