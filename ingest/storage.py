@@ -47,10 +47,10 @@ class ParsedFiles:
 
 @dataclass(frozen=True, slots=True)
 class DocumentFolder:
-    """The folder of one document; `id` is a UUID, so no user's text is part of the path."""
+    """The folder of one document; `id` is a UUID (or its text), so no user's words are part of the path."""
 
     root: Path
-    id: uuid.UUID
+    id: uuid.UUID | str
 
     @property
     def folder(self) -> Path:

@@ -31,6 +31,7 @@ _HYPHENS = (0x02, 0xFFFE)
 _HYPHEN = "\x02"
 _WORD = re.compile(rf"[{_CJK}]|[^\s\x02{_CJK}]*\x02|[^\s\x02{_CJK}]+")
 _LINE = re.compile(r"[^\n\x02]*[\n\x02]|[^\n\x02]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PARAGRAPH_GAP = 0.4  # of the line's height, above the page's usual gap
 _PICTURE_SHARE = 0.5  # of the page's area: above it the page is mainly a picture
 _DEVICE_UNITS = 1_000_000  # fractions of a page to six digits
@@ -131,8 +132,16 @@ def _lines(page: Any) -> list[_Line]:
 
 
 def _characters(textpage: Any) -> str:
-    """One character for each of PDFium's, so that an offset here is PDFium's index."""
+    """One character for each of PDFium's, so that an offset here is PDFium's index. An emoji is two, as in UTF-16 (see `_paired`).
+
+    Asked for all at once, PDFium leaves out characters that it cannot name; the count tells, and then they are asked for one by one.
+    """
     count = textpage.count_chars()
+    units = (ctypes.c_ushort * (count + 1))()
+    pdfium_c.FPDFText_GetText(textpage, 0, count, units)
+    text = "".join(map(chr, units[:count])).rstrip("\x00").translate(_CLEANED)
+    if len(text) == count:
+        return text
     return "".join([_character(pdfium_c.FPDFText_GetUnicode(textpage, index)) for index in range(count)])
 
 
@@ -140,8 +149,11 @@ def _character(code: int) -> str:
     if code in _HYPHENS:
         return _HYPHEN
     if code >= 0x20:
-        return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)
+        return chr(code)
     return "\n" if code == 0x0A else " " if code != 0x0D else "\r"
+
+
+_CLEANED = {code: _character(code) for code in (*range(0x20), *_HYPHENS)}
 
 
 def _boxes(page: Any, textpage: Any, spans: list[tuple[int, int]]) -> list[Box | None]:
@@ -179,13 +191,27 @@ def _split_lines(characters: str, spans: list[tuple[int, int]], boxes: list[Box 
     next_word = 0
     for match in _LINE.finditer(characters):
         start, end = match.span()
+        plain = _SURROGATE.search(match[0]) is None
         words = []
         while next_word < len(spans) and spans[next_word][0] < end:
             box = boxes[next_word]
             if box is not None:
-                words.append(Word(spans[next_word][0] - start, spans[next_word][1] - start, box))
+                first, last = spans[next_word]
+                words.append(Word(first - start, last - start, box) if plain else _paired_word(characters, start, first, last, box))
             next_word += 1
-        yield _Line(match[0].rstrip("\r\n").replace(_HYPHEN, "-"), tuple(words))
+        yield _Line(_paired(match[0].rstrip("\r\n").replace(_HYPHEN, "-")), tuple(words))
+
+
+def _paired_word(characters: str, line: int, first: int, last: int, box: Box) -> Word:
+    """The word at first..last of a line that begins at `line`, with each pair of surrogates counted as one character."""
+    return Word(len(_paired(characters[line:first])), len(_paired(characters[line:last])), box)
+
+
+def _paired(text: str) -> str:
+    """The text with each pair of surrogates as the character that it means."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
 
 
 def _assemble(lines: list[_Line]) -> tuple[str, tuple[Word, ...]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from fpdf import FPDF
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import RectangleObject
+
+_FONT = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
 
 
 def pages_of_text(*pages: list[tuple[float, float, str]]) -> bytes:
@@ -57,14 +60,15 @@ def encrypted(content: bytes) -> bytes:
     return _written(writer)
 
 
-def by_hand(kids: str, count: int, page: str) -> bytes:
+def by_hand(kids: str, count: int, page: str, *, font: str = _FONT, more: Sequence[str] = ()) -> bytes:
     """A PDF with this page tree and this page object, as an attacker would write it."""
     objects = [
         "<</Type/Catalog/Pages 2 0 R>>",
         f"<</Type/Pages/Kids[{kids}]/Count {count}>>",
         page,
         "<</Length 37>>\nstream\nBT /F1 12 Tf 72 720 Td (hello) Tj ET  \nendstream",
-        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        font,
+        *more,
     ]
     body = "%PDF-1.7\n"
     offsets = []

@@ -73,6 +73,15 @@ def test_it_leaves_a_hyphen_at_a_line_end_where_it_stands(tmp_path: Path) -> Non
     assert page.text.split() == ["the", "termi-", "nation", "of", "it"]
 
 
+def test_it_counts_an_emoji_as_one_character(tmp_path: Path) -> None:
+    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>"
+    table = "1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <65> <D83DDE42> endbfchar"
+    content = pdfs.by_hand("3 0 R", 1, PAGE, font=font, more=[f"<</Length {len(table)}>>\nstream\n{table}\nendstream"])
+    (page,) = parse(tmp_path, content)
+    assert page.text == "h🙂llo"
+    assert page.text[page.words[0].start : page.words[0].end] == "h🙂llo"
+
+
 def test_it_knows_a_scan_with_and_without_text(tmp_path: Path) -> None:
     (bare,) = parse(tmp_path, pdfs.scan())
     (layered,) = parse(tmp_path, pdfs.scan(invisible_text="Deposit EUR 35"))
