@@ -90,4 +90,4 @@ def test_it_continues_a_text_as_llama_cpp_does(weights_folder: Path) -> None:
     for _ in range(8):
         ids = decoder.logits(decoder(ids, [Segment(cache, len(ids))])[-1:]).argmax(-1)
         ours.append(int(ids))
-    assert tokenizer.decode(ours) == reply["content"]
+    assert tokenizer.decode(ours) == reply["choices"][0]["text"]

@@ -1,0 +1,55 @@
+"""`python -m engine status|generate`: the engine by itself, in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from engine.errors import EngineError
+from engine.generate import reply
+from engine.loading.bundled import default_folder
+from engine.runtime import get_engine
+from engine.sampling import Sampling
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
+    parser.add_argument("--model", type=Path, default=Path(os.environ.get("LONGREAD_MODEL") or default_folder()))
+    commands = parser.add_subparsers(dest="command", required=True)
+    status = commands.add_parser("status", help="model, device and store")
+    status.add_argument("--store", type=Path, required=True, help="the folder of the store")
+    generate = commands.add_parser("generate", help="the model's reply to one message")
+    generate.add_argument("message")
+    generate.add_argument("--max-tokens", type=int, default=128)
+    generate.add_argument("--temperature", type=float, default=0.0)
+    return parser.parse_args()
+
+
+def run(asked: argparse.Namespace) -> None:
+    if asked.command == "status":
+        for name, value in asdict(get_engine(asked.model, asked.store).status()).items():
+            print(f"{name}: {value}")
+        return
+    with tempfile.TemporaryDirectory(prefix="longread-store-") as store:
+        engine = get_engine(asked.model, Path(store))
+        sampling = Sampling(temperature=asked.temperature)
+        for token in reply(engine.decoder, engine.tokenizer, asked.message, max_tokens=asked.max_tokens, sampling=sampling):
+            print(token.text, end="", flush=True)
+        print()
+
+
+def main() -> int:
+    try:
+        run(arguments())
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""One engine a process, opened at first use. Knows threads and folders."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import torch
+
+from engine.cache.store import DEFAULT_BUDGET_BYTES
+from engine.engine import Engine
+
+_lock = threading.Lock()
+_engines: dict[tuple[Path, Path], Engine] = {}
+
+
+def get_engine(model_folder: Path, store_folder: Path, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> Engine:
+    """The process's engine for these folders. Answer one question at a time with it. Raises an EngineError.
+
+    LONGREAD_THREADS sets how many threads the arithmetic uses; without it, one a core.
+    """
+    with _lock:
+        key = (model_folder.resolve(), store_folder.resolve())
+        if key not in _engines:
+            torch.set_num_threads(int(os.environ.get("LONGREAD_THREADS") or os.cpu_count() or 1))
+            _engines[key] = Engine.open(model_folder, store_folder, budget_bytes=budget_bytes)
+        return _engines[key]
