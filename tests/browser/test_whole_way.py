@@ -17,8 +17,8 @@ QUESTION = "How much notice is needed to terminate?"
 
 def new_collection(page: Page, name: str) -> None:
     page.goto("/")
-    page.get_by_label("Name").fill(name)
-    page.get_by_role("button", name=re.compile("collection", re.I)).last.click()
+    page.get_by_label("New collection").fill(name)
+    page.get_by_role("button", name="Make the collection").click()
     page.get_by_role("heading", name=name).wait_for()
 
 

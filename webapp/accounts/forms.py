@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm, PasswordChangeForm
-
 from django.http import QueryDict
 
 from webapp.accounts.models import ApiToken, User

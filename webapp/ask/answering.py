@@ -10,10 +10,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from ingest.document import open_prompt
 
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Token
 from engine.prompt import Prompt
+from ingest.document import open_prompt
 from ingest.progress import Progress, Report
 from ingest.prompt.page_map import PageMap
 from webapp.ask import event_log
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 def answer(job: Job, report: Report, engine: Engine) -> Outcome:
     """The work of an ANSWER job. A second attempt starts again, and says so to those who saw the first."""
-    row = Answer.objects.select_related("question__collection__owner").get(job=job)
+    row = Answer.objects.select_related("question__collection__owner").filter(job=job).first()
+    if row is None:
+        return Outcome.DONE  # its collection was deleted while it waited
     started = Answer.objects.filter(id=row.id, state__in=(AnswerState.WAITING, AnswerState.STREAMING)).update(state=AnswerState.STREAMING)
     if not started:
         return Outcome.DONE
@@ -152,6 +154,8 @@ class _Recording:
 
     @transaction.atomic
     def _keep(self, state: AnswerState, **fields: Any) -> None:
+        if not Answer.objects.select_for_update().filter(id=self.row.id).exists():
+            return  # its collection was deleted while it was answered
         self.row.citations.all().delete()
         Citation.objects.bulk_create(self.citations)
         Answer.objects.filter(id=self.row.id).update(located=self.located, **fields)

@@ -39,7 +39,8 @@ async def follow(redis: AsyncRedis, answer_id: UUID, after: str, wait_ms: int) -
     """Events after the given id, as they come; None each time that nothing came for `wait_ms`. Ends after END."""
     last = after
     while True:
-        answer = await redis.xread({key(answer_id): last}, block=wait_ms, count=200)
+        # [[stream, [(id, {field: value})]]], or nothing when the time is up; the client's own types say less.
+        answer: Any = await redis.xread({key(answer_id): last}, block=wait_ms, count=200)
         if not answer:
             yield None
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -71,7 +72,7 @@ def job_claim(*, job_id: str, worker: str) -> Job | None:
 
 def job_beat(*, job: Job, progress: Progress | None = None) -> bool:
     """Says that the job is alive, and how far it is. False: it is no longer this attempt's (cancelled, or given to another worker)."""
-    fields = {"heartbeat_at": timezone.now()}
+    fields: dict[str, Any] = {"heartbeat_at": timezone.now()}
     if progress is not None:
         fields |= {"stage": progress.stage, "done": progress.done, "total": progress.total, "unit": progress.unit}
     return bool(_running(job).update(**fields))
@@ -124,7 +125,9 @@ def jobs_recover() -> int:
 
 
 def _recover_silent() -> int:
-    silent = Job.objects.filter(state=JobState.RUNNING, heartbeat_at__lt=timezone.now() - timedelta(seconds=settings.LONGREAD_SILENCE_SECONDS))
+    silent = Job.objects.filter(
+        state=JobState.RUNNING, heartbeat_at__lt=timezone.now() - timedelta(seconds=settings.LONGREAD_SILENCE_SECONDS)
+    )
     return sum(_recover(job) for job in silent.select_related("document"))
 
 

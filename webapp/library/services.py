@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db import transaction
 
 from engine.lexical import LexicalIndex
-from ingest.storage import DocumentFolder
 from webapp.accounts.models import User
 from webapp.core.model_files import lexical_path
+from webapp.library.forgetting import discard
 from webapp.library.models import Collection, Document
 
 MOST_NAME_CHARACTERS = 120
@@ -42,17 +42,17 @@ def _name(name: str) -> str:
 
 @transaction.atomic
 def collection_delete(*, collection: Collection) -> None:
-    """With its documents, their files, its questions and its answers."""
-    _delete_files_on_commit([document.folder for document in collection.documents.all()])
+    """With its documents, their files and stored state, its questions and its answers."""
+    _discard_on_commit(list(collection.documents.all()), collection.owner.salt)
     transaction.on_commit(partial(lexical_path(collection.id).unlink, missing_ok=True))
     collection.delete()
 
 
 @transaction.atomic
 def document_delete(*, document: Document) -> None:
-    """With its files; an archive with all of its own. Quotes from it stay readable in their answers."""
+    """With its files and stored state; an archive with all of its own. Quotes from it stay readable in their answers."""
     rows = [document, *document.members.all()]
-    _delete_files_on_commit([row.folder for row in rows])
+    _discard_on_commit(rows, document.collection.owner.salt)
     transaction.on_commit(partial(_forget_words, document.collection_id, [str(row.id) for row in rows]))
     document.delete()
 
@@ -64,9 +64,11 @@ def _forget_words(collection_id: UUID, document_ids: list[str]) -> None:
             index.remove(document_id)
 
 
-def _delete_files_on_commit(folders: list[DocumentFolder]) -> None:
+def _discard_on_commit(documents: list[Document], salt: str) -> None:
+    folders = [document.folder for document in documents]
+
     def delete() -> None:
         for folder in folders:
-            folder.delete()
+            discard(folder, salt)
 
     transaction.on_commit(delete)

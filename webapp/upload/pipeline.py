@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 from django.dispatch import receiver
-from engine.tokenizer import Tokenizer
-from ingest.document import index_document, open_prompt, read_document
 
+from engine.lexical import LexicalIndex
+from engine.tokenizer import Tokenizer
 from ingest.archive import Member, expand
+from ingest.document import index_document, open_prompt, read_document
 from ingest.limits import Limits
 from ingest.model import DocumentSummary
 from ingest.progress import Progress, Report
@@ -45,14 +46,30 @@ def parse_document(job: Job, report: Report) -> Outcome:
     """Original to prompt. Raises ingest.errors.IngestError with a sentence for the owner."""
     document = _document(job)
     Document.objects.filter(id=document.id).update(state=DocumentState.PARSING, error="")
-    if document.is_archive:
-        _expand(document, report)
-        return Outcome.DONE
+    try:
+        if document.is_archive:
+            _expand(document, report)
+        else:
+            _read(document, report)
+    finally:
+        _leave_nothing_of_a_deleted(document)
+    return Outcome.DONE
+
+
+def _read(document: Document, report: Report) -> None:
     tokenizer = Tokenizer.open(model_folder())
     summary = read_document(document.name, document.path, document.folder, tokenizer, limits=Limits(), report=report)
     index_document(lexical_path(document.collection_id), str(document.id), document.folder)
-    _record(document, summary)
-    return Outcome.DONE
+    if Document.objects.filter(id=document.id).exists():
+        _record(document, summary)
+
+
+def _leave_nothing_of_a_deleted(document: Document) -> None:
+    """A document may be deleted while it is read; what was made since then must not stay behind."""
+    if not Document.objects.filter(id=document.id).exists():
+        document.folder.delete()
+        if (words := lexical_path(document.collection_id)).exists():
+            LexicalIndex(words).remove(str(document.id))
 
 
 def _document(job: Job) -> Document:
@@ -157,5 +174,5 @@ def job_broke_for_document(job: Job, **_: object) -> None:
 
 @receiver(job_restarted)
 def job_restarted_for_document(job: Job, **_: object) -> None:
-    if job.kind == JobKind.PARSE and job.state == JobState.QUEUED:
+    if job.document_id and job.kind == JobKind.PARSE and job.state == JobState.QUEUED:
         Document.objects.filter(id=job.document_id).update(state=DocumentState.UPLOADED, error="")
