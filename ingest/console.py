@@ -23,7 +23,8 @@ class Console:
     def __call__(self, progress: Progress, /) -> None:
         now = time.monotonic()
         live = sys.stderr.isatty()
-        if progress.stage == self.stage and now - self.last < (_REDRAW_SECONDS if live else _LOG_SECONDS):
+        same = progress.stage == self.stage or not live
+        if same and now - self.last < (_REDRAW_SECONDS if live else _LOG_SECONDS):
             return
         self.last, self.stage, self.drawn = now, progress.stage, live
         sys.stderr.write(f"\r\x1b[K{_sentence(progress)}" if live else f"{_sentence(progress)}\n")
