@@ -20,7 +20,7 @@ from engine.events import AnswerEvent, AnswerOptions, Done, EngineStatus, Failed
 from engine.lexical import match_expression
 from engine.loading import gguf
 from engine.loading.files import file_sum
-from engine.locate import Place, candidates, look
+from engine.locate import Place, candidates, look_at
 from engine.model.decoder import Decoder
 from engine.model.placement import placement
 from engine.prefill import MODE, ChunkReader
@@ -39,7 +39,7 @@ class Engine:
     def __init__(self, decoder: Decoder, tokenizer: Tokenizer, store: ChunkStore, fingerprint: str) -> None:
         self.decoder, self.tokenizer = decoder, tokenizer
         self.chat = ChatFormat(tokenizer)
-        self._ends = [self.chat.end, *tokenizer.encode("\n").tolist(), *tokenizer.encode(".").tolist()]
+        self.ends = [self.chat.end, *tokenizer.encode("\n").tolist(), *tokenizer.encode(".").tolist()]
         self._reader = ChunkReader(decoder, self.chat.prefix, store, f"{fingerprint} {tokenizer.fingerprint} {decoder.dtype}")
 
     @classmethod
@@ -81,7 +81,7 @@ class Engine:
     def locate(self, prompt: Prompt, question: str, *, limit: int = LOCATE_CHUNKS) -> list[Located]:
         """The chunks that may hold the answer, best first. Raises an EngineError."""
         texts = Texts(prompt)
-        return [texts.located(place) for place in self._look(prompt, question, limit, room=0)]
+        return [texts.located(place) for place in self.look(prompt, question, limit, room=0)]
 
     def answer(self, prompt: Prompt, question: str, *, options: AnswerOptions | None = None) -> Iterator[AnswerEvent]:
         """Located, then the answer's tokens and quotes, then one Done or Failed. Closing the iterator stops the model at its next step."""
@@ -92,20 +92,20 @@ class Engine:
         except OSError as error:
             yield Failed(f"A file of this prompt cannot be read ({error}). Parse the document again.")
 
-    def _look(self, prompt: Prompt, question: str, limit: int, room: int) -> list[Place]:
+    def look(self, prompt: Prompt, question: str, limit: int, room: int) -> list[Place]:
         hits = candidates(prompt, question, limit)
-        return look(self.decoder, self._reader, prompt, hits, self.chat.ask(question), room) if hits else []
+        return look_at(self.decoder, self._reader, prompt, hits, self.chat.ask(question), room) if hits else []
 
     def _answer(self, prompt: Prompt, question: str, options: AnswerOptions) -> Iterator[AnswerEvent]:
         clock, texts = Clock(self._reader.seconds), Texts(prompt)
-        places = self._look(prompt, question, options.locate_chunks or LOCATE_CHUNKS, options.max_tokens)
+        places = self.look(prompt, question, options.locate_chunks or LOCATE_CHUNKS, options.max_tokens)
         clock.located(self._reader.seconds)
         yield from map(texts.located, places)
         readings = [
             Reading(place, Body.of(place.chunk.body, texts.body(place), self.tokenizer.byte_lengths))
             for place in places[: options.read_chunks or READ_CHUNKS]
         ]
-        for _ in read_spans(self.decoder, readings, self._ends, options.max_tokens):
+        for _ in read_spans(self.decoder, readings, self.ends, options.max_tokens):
             clock.stepped()
         ranked = sorted((reading for reading in readings if reading.done), key=reading_score, reverse=True)
         confidence = found_probability(evidence(question, places, ranked)) if ranked else 0.0

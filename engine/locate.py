@@ -41,7 +41,7 @@ def candidates(prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
     return [hit for hit in hits if hit.chunk < lengths[hit.document]]
 
 
-def look(decoder: Decoder, reader: ChunkReader, prompt: Prompt, hits: Sequence[LexicalHit], asked: Asked, room: int) -> list[Place]:
+def look_at(decoder: Decoder, reader: ChunkReader, prompt: Prompt, hits: Sequence[LexicalHit], asked: Asked, room: int) -> list[Place]:
     """Every hit with the question put to it, best first. `room`: how many tokens of an answer the caches have place for."""
     chunks = [prompt.document(hit.document).chunk(hit.chunk) for hit in hits]
     alone = reader.start(len(asked.ids))

@@ -81,7 +81,7 @@ def test_it_agrees_with_transformers_on_the_real_weights(weights_folder: Path) -
 def test_it_continues_a_text_as_llama_cpp_does(weights_folder: Path) -> None:
     config, weights = convert(weights_folder / "model.gguf")
     decoder, tokenizer = Decoder.from_weights(config, weights), Tokenizer.open(weights_folder)
-    text = "The capital of France is Paris. The capital of Germany is Berlin. The capital of Italy is"
+    text = "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday, Monday, Tuesday, Wednesday,"
     params = xllamacpp.CommonParams()
     params.model.path = str(weights_folder / "model.gguf")
     params.n_ctx = 256
