@@ -40,7 +40,7 @@ def test_it_reads_an_uploaded_contract_and_opens_the_quote_on_its_page(page: Pag
     new_collection(page, "Contracts")
     upload(page, CONTRACT)
     documents = page.locator("#documents")
-    expect(documents.locator(".progress").first).to_contain_text(re.compile(r"\d+ of \d+ (pages|tokens)"), timeout=60_000)
+    expect(documents.locator(".progress").first).to_contain_text(re.compile(r"[\d,]+ of [\d,]+ (pages|tokens)"), timeout=60_000)
     expect(documents.locator(".state.ready")).to_be_visible(timeout=120_000)
     ask(page, QUESTION)
     expect(page.locator(".answer-text")).not_to_be_empty(timeout=60_000)

@@ -211,5 +211,18 @@ def test_it_hides_an_answer_s_stream_from_everybody_else(answer: Answer, bob: Us
     assert asyncio.run(AsyncClient().get(f"/answers/{answer.id}/stream")).status_code == 404  # type: ignore[arg-type]
 
 
+def test_it_goes_on_following_an_answer_that_is_silent_for_long(answer: Answer) -> None:
+    """Longer than the Redis client's own time-out, which once broke every stream that had to wait."""
+
+    async def wait() -> object:
+        redis = async_broker()
+        try:
+            return await anext(event_log.follow(redis, answer.id, "0-0", 6_000))
+        finally:
+            await redis.aclose()
+
+    assert asyncio.run(wait()) is None
+
+
 def test_it_writes_no_file_under_a_user_s_name(document: Document) -> None:
     assert document.folder.original == Path(document.folder.root) / str(document.id) / "original"

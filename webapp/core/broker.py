@@ -16,5 +16,8 @@ def broker() -> redis.Redis:
 
 
 def async_broker() -> redis.asyncio.Redis:
-    """A client for one streaming response. The caller closes it: connections belong to the event loop that made them."""
-    return redis.asyncio.Redis.from_url(settings.REDIS_URL, health_check_interval=30)
+    """A client for one streaming response. The caller closes it: connections belong to the event loop that made them.
+
+    Its reads wait as long as they are told to: the library's own limit of some seconds is shorter than a quiet spell of a stream.
+    """
+    return redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=None, health_check_interval=30)
