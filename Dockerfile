@@ -1,7 +1,8 @@
 # One image for the web server and both kinds of worker. `--build-arg LONGREAD_TORCH=cuda` for an NVIDIA GPU; without it torch is the CPU build.
 FROM python:3.11-slim
 
-ENV PYTHONUNBUFFERED=1 \
+ENV OMP_WAIT_POLICY=PASSIVE \
+    PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \

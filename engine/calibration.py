@@ -1,6 +1,7 @@
 """What the scores mean: weights that were fitted by `python -m training.calibrate`, for the bundled model. Imports no torch.
 
-`place_score` orders located chunks; `found_probability` says how likely it is that the answer is in the prompt.
+`place_score` orders located chunks, `sentence_score` the sentences in them; `found_probability` says how likely it is that the answer
+is in the prompt.
 """
 
 from __future__ import annotations
@@ -8,36 +9,45 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+# How many chunks are named, how many of them the model looks at, and in how many it looks for the answer's sentence.
 LOCATE_CHUNKS = 16
+LOOK_CHUNKS = 8
 READ_CHUNKS = 3
 FOUND_THRESHOLD = 0.5
 
-# log-odds that a located chunk holds the answer
-PLACE_LEXICAL = 2.0  # times the chunk's BM25 as a share of the best one's
-PLACE_LIKELIHOOD = 2.0  # times the question's gain in nats a token
+# In units of the question's gain in nats a token.
+PLACE_LEXICAL = 0.1  # times BM25
+UNLOOKED = -10.0  # a chunk that the model did not look at comes after all that it did
+SENTENCE_OVERLAP = 2.0  # times the share of the question's terms
+SENTENCE_PLACE = 1.0  # times the chunk's own score
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for an answer: of the best chunk, against the second best, and of the span that was read."""
+    """What speaks for an answer being there, from the best sentence and its chunk."""
 
-    likelihood: float  # nats a question token
-    margin: float  # place score, best minus second
-    lexical: float  # BM25 a question word
-    span: float  # mean log-probability of the span's tokens
-    rival: float  # how far the best span's log-probability is above the second chunk's
+    likelihood: float  # of the chunk, nats a question token
+    lexical: float  # BM25 of the chunk, a question term
+    sentence: float  # likelihood of the sentence, nats a question token
+    overlap: float  # share of the question's terms in the sentence
+    margin: float  # the sentence's score above the next one's
 
     def values(self) -> tuple[float, ...]:
-        return (self.likelihood, self.margin, self.lexical, self.span, self.rival)
+        return (self.likelihood, self.lexical, self.sentence, self.overlap, self.margin)
 
 
-FOUND_WEIGHTS = (1.0, 0.5, 0.1, 0.3, 0.1)
-FOUND_BIAS = 0.0
+FOUND_WEIGHTS = (0.5, 0.1, 0.5, 1.0, 0.2)
+FOUND_BIAS = -1.0
 
 
-def place_score(lexical: float, best_lexical: float, likelihood: float) -> float:
+def place_score(lexical: float, likelihood: float | None) -> float:
     """Higher is better; comparable between the chunks of one question."""
-    return PLACE_LEXICAL * lexical / max(best_lexical, 1e-9) + PLACE_LIKELIHOOD * likelihood
+    return PLACE_LEXICAL * lexical + (UNLOOKED if likelihood is None else likelihood)
+
+
+def sentence_score(likelihood: float, overlap: float, place: float) -> float:
+    """Higher is better; comparable between the sentences of one question."""
+    return likelihood + SENTENCE_OVERLAP * overlap + SENTENCE_PLACE * place
 
 
 def found_probability(evidence: Evidence) -> float:

@@ -7,30 +7,27 @@ Knows prompts and events; no rows, no requests, no queues.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 from engine.cache.store import DEFAULT_BUDGET_BYTES, ChunkStore
-from engine.calibration import FOUND_THRESHOLD, LOCATE_CHUNKS, READ_CHUNKS, Evidence, found_probability
+from engine.calibration import FOUND_THRESHOLD, LOCATE_CHUNKS, LOOK_CHUNKS, READ_CHUNKS, Evidence, found_probability
 from engine.chat_format import ChatFormat
 from engine.errors import EngineError
 from engine.events import AnswerEvent, AnswerOptions, Done, EngineStatus, Failed, Located, PrefillEvent, Quote, Timings, Token, Usage
-from engine.lexical import match_expression
+from engine.lexical import terms
 from engine.loading import gguf
 from engine.loading.files import file_sum
-from engine.locate import Place, candidates, look_at
+from engine.locate import Place, by_words, candidates, look_at, mean_likelihoods
 from engine.model.decoder import Decoder
 from engine.model.placement import placement
 from engine.prefill import MODE, ChunkReader
 from engine.prompt import Prompt
-from engine.quote import locate_quote, sentence_around
-from engine.read import Reading, read_spans
-from engine.span import Body
+from engine.quote import locate_quote
+from engine.read import Sentence, SpanReader, rank_sentences
+from engine.reading_format import asking, ends, examples
 from engine.tokenizer import Tokenizer
-
-QUOTE_CHARACTERS = 600
 
 
 class Engine:
@@ -39,7 +36,7 @@ class Engine:
     def __init__(self, decoder: Decoder, tokenizer: Tokenizer, store: ChunkStore, fingerprint: str) -> None:
         self.decoder, self.tokenizer = decoder, tokenizer
         self.chat = ChatFormat(tokenizer)
-        self.ends = [self.chat.end, *tokenizer.encode("\n").tolist(), *tokenizer.encode(".").tolist()]
+        self.spans = SpanReader(decoder, tokenizer, examples(tokenizer), ends(tokenizer))
         self._reader = ChunkReader(decoder, self.chat.prefix, store, f"{fingerprint} {tokenizer.fingerprint} {decoder.dtype}")
 
     @classmethod
@@ -81,7 +78,7 @@ class Engine:
     def locate(self, prompt: Prompt, question: str, *, limit: int = LOCATE_CHUNKS) -> list[Located]:
         """The chunks that may hold the answer, best first. Raises an EngineError."""
         texts = Texts(prompt)
-        return [texts.located(place) for place in self.look(prompt, question, limit, room=0)]
+        return [texts.located(place) for place in self.look(prompt, question, limit)]
 
     def answer(self, prompt: Prompt, question: str, *, options: AnswerOptions | None = None) -> Iterator[AnswerEvent]:
         """Located, then the answer's tokens and quotes, then one Done or Failed. Closing the iterator stops the model at its next step."""
@@ -92,62 +89,63 @@ class Engine:
         except OSError as error:
             yield Failed(f"A file of this prompt cannot be read ({error}). Parse the document again.")
 
-    def look(self, prompt: Prompt, question: str, limit: int, room: int) -> list[Place]:
+    def look(self, prompt: Prompt, question: str, limit: int) -> list[Place]:
+        """Chunks by their words, the best of them looked at by the model and put in order."""
         hits = candidates(prompt, question, limit)
-        return look_at(self.decoder, self._reader, prompt, hits, self.chat.ask(question), room) if hits else []
+        if not hits:
+            return []
+        looked = look_at(self.decoder, self._reader, prompt, hits[:LOOK_CHUNKS], self.chat.ask(question), self._alone(question))
+        return looked + by_words(prompt, hits[LOOK_CHUNKS:])
+
+    def find(self, question: str, places: Sequence[tuple[Place, str]]) -> list[Sentence]:
+        """The sentences of the places, each with its body's text, that may answer; best first."""
+        asked, alone = self.chat.ask(question), self._alone(question)
+        return rank_sentences(self.decoder, self._reader, self.tokenizer, places, asked, question, alone)
+
+    def _alone(self, question: str) -> float:
+        """How likely the question is after nothing: what every place is measured against."""
+        asked = self.chat.ask(question)
+        return mean_likelihoods(self.decoder, [self._reader.start(asked.end)], [asked.ids[:0]], asked)[0]
 
     def _answer(self, prompt: Prompt, question: str, options: AnswerOptions) -> Iterator[AnswerEvent]:
         clock, texts = Clock(self._reader.seconds), Texts(prompt)
-        places = self.look(prompt, question, options.locate_chunks or LOCATE_CHUNKS, options.max_tokens)
+        places = self.look(prompt, question, options.locate_chunks or LOCATE_CHUNKS)
         clock.located(self._reader.seconds)
         yield from map(texts.located, places)
-        readings = [
-            Reading(place, Body.of(place.chunk.body, texts.body(place), self.tokenizer.byte_lengths))
-            for place in places[: options.read_chunks or READ_CHUNKS]
-        ]
-        for _ in read_spans(self.decoder, readings, self.ends, options.max_tokens):
-            clock.stepped()
-        ranked = sorted((reading for reading in readings if reading.done), key=reading_score, reverse=True)
-        confidence = found_probability(evidence(question, places, ranked)) if ranked else 0.0
+        looked = [place for place in places if place.likelihood is not None]
+        found = self.find(question, [(place, texts.body(place)) for place in looked[: options.read_chunks or READ_CHUNKS]])
+        confidence = found_probability(evidence(question, found)) if found else 0.0
         threshold = FOUND_THRESHOLD if options.threshold is None else options.threshold
         answer = ""
-        if ranked and confidence >= threshold:
-            answer = yield from self._give(ranked[0], texts)
-        read = sum(len(place.chunk.ids) for place in places)
-        usage = Usage(prompt.tokens, prompt.chunks, read, len(places))
+        if found and confidence >= threshold:
+            for piece in self.spans.read(found[0], asking(self.tokenizer, question), options.max_tokens):
+                clock.first_token()
+                answer += piece
+                yield Token(piece)
+            yield quoted(found[0], texts)
+        usage = Usage(prompt.tokens, prompt.chunks, sum(len(place.chunk.ids) for place in looked), len(looked))
         yield Done(answer, bool(answer), confidence, usage, clock.timings(), self.name, MODE)
 
-    def _give(self, reading: Reading, texts: Texts) -> Generator[AnswerEvent, None, str]:
-        """The answer's tokens and its quote; returns the answer."""
-        chunk, body = reading.place.chunk, reading.body
-        (start, end), (first, last) = reading.characters(), reading.state.span()
-        cuts = [start, *(int(place) for place in body.offsets[first + 1 : last] if start < place < end), end]
-        for piece_start, piece_end in pairwise(cuts):
-            if piece_end > piece_start:
-                yield Token(body.text[piece_start:piece_end])
-        quote_start, quote_end = sentence_around(body.text, start, end, QUOTE_CHARACTERS)
-        quote = body.text[quote_start:quote_end]
-        found = locate_quote(texts.of(chunk.document), quote, chunk.start_char + quote_start)
-        place = found or (chunk.start_char + quote_start, chunk.start_char + quote_end)
-        yield Quote(chunk.document, *place, quote, verified=found is not None)
-        return body.text[start:end]
+
+def quoted(sentence: Sentence, texts: Texts) -> Quote:
+    """The whole sentence as it stands in its document, looked for there byte by byte."""
+    chunk = sentence.place.chunk
+    quote = sentence.text[sentence.start : sentence.end]
+    expected = chunk.start_char + sentence.start
+    found = locate_quote(texts.of(chunk.document), quote, expected)
+    start, end = found or (expected, expected + len(quote))
+    return Quote(chunk.document, start, end, quote, verified=found is not None)
 
 
-def reading_score(reading: Reading) -> float:
-    """Orders the chunks that were read."""
-    return reading.place.score + reading.mean_logprob
-
-
-def evidence(question: str, places: list[Place], ranked: list[Reading]) -> Evidence:
-    """What speaks for the best reading."""
-    best, words = ranked[0], max(1, match_expression(question).count('"') // 2)
-    others = [place.score for place in places if place is not best.place]
+def evidence(question: str, sentences: Sequence[Sentence]) -> Evidence:
+    """What speaks for the best sentence."""
+    best = sentences[0]
     return Evidence(
-        likelihood=best.place.likelihood,
-        margin=best.place.score - max(others, default=best.place.score),
-        lexical=best.place.lexical / words,
-        span=best.mean_logprob,
-        rival=best.mean_logprob - max((reading.mean_logprob for reading in ranked[1:]), default=best.mean_logprob),
+        likelihood=best.place.likelihood or 0.0,
+        lexical=best.place.lexical / max(1, len(terms(question))),
+        sentence=best.likelihood,
+        overlap=best.overlap,
+        margin=best.score - sentences[1].score if len(sentences) > 1 else 0.0,
     )
 
 
@@ -181,13 +179,13 @@ class Clock:
 
     def located(self, prefill_seconds: float) -> None:
         self._prefill = prefill_seconds - self._before
-        self._locate = self._first = self._now()
+        self._locate = self._now()
 
-    def stepped(self) -> None:
-        self._first = self._now()
+    def first_token(self) -> None:
+        self._first = self._first or self._now()
 
     def timings(self) -> Timings:
-        return Timings(self._locate, self._prefill, self._first, self._now())
+        return Timings(self._locate, self._prefill, self._first or self._now(), self._now())
 
     def _now(self) -> float:
         return time.perf_counter() - self._start

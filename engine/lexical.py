@@ -105,10 +105,11 @@ def delete_rows(connection: sqlite3.Connection, document_id: str) -> None:
 
 
 def match_expression(question: str) -> str:
-    """The question as an FTS5 expression: its words, quoted, any of them. '' if it has none.
+    """The question as an FTS5 expression: its words, quoted, any of them. '' if it has none."""
+    return " OR ".join(f'"{word}"' for word in terms(question)[:MOST_TERMS])
 
-    Stop words are dropped unless there is nothing else.
-    """
-    words = list(dict.fromkeys(word.lower() for word in re.findall(r"\w+", question)))
-    telling = [word for word in words if word not in STOP_WORDS] or words
-    return " OR ".join(f'"{word}"' for word in telling[:MOST_TERMS])
+
+def terms(text: str) -> list[str]:
+    """The words that tell something, in lower case, each once. Stop words are dropped unless there is nothing else."""
+    words = list(dict.fromkeys(word.lower() for word in re.findall(r"\w+", text)))
+    return [word for word in words if word not in STOP_WORDS] or words

@@ -1,7 +1,7 @@
 """Which chunks may hold the answer: by their words first, then by how much likelier the question is after them.
 
 The best chunks by BM25 are looked at by the model: mean log-probability of the question's tokens after prefix and chunk, minus the same
-after the prefix alone (nats a token). That pass leaves each chunk's cache at the opening of the answer, so reading goes on from there.
+after the prefix alone (nats a token). The next ones are named with their words' score alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from engine.cache.kv_cache import KVCache
 from engine.calibration import place_score
@@ -19,19 +18,20 @@ from engine.lexical import LexicalHit, LexicalIndex
 from engine.model.attention import Segment
 from engine.model.decoder import Decoder
 from engine.prefill import ChunkReader
-from engine.prompt import Chunk, Prompt
+from engine.prompt import Chunk, Prompt, TokenArray
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Place:
-    """A located chunk, its scores, and its state after the question: `logits` [V] are those of the answer's first token."""
+    """A located chunk and its scores; `likelihood` is None for one that the model did not look at."""
 
     chunk: Chunk
     lexical: float
-    likelihood: float
-    score: float
-    cache: KVCache
-    logits: Tensor
+    likelihood: float | None
+
+    @property
+    def score(self) -> float:
+        return place_score(self.lexical, self.likelihood)
 
 
 def candidates(prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
@@ -41,28 +41,29 @@ def candidates(prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
     return [hit for hit in hits if hit.chunk < lengths[hit.document]]
 
 
-def look_at(decoder: Decoder, reader: ChunkReader, prompt: Prompt, hits: Sequence[LexicalHit], asked: Asked, room: int) -> list[Place]:
-    """Every hit with the question put to it, best first. `room`: how many tokens of an answer the caches have place for."""
+def look_at(decoder: Decoder, reader: ChunkReader, prompt: Prompt, hits: Sequence[LexicalHit], asked: Asked, alone: float) -> list[Place]:
+    """Every hit with the question put to it, best first. `alone`: the question's mean log-probability after the prefix alone."""
     chunks = [prompt.document(hit.document).chunk(hit.chunk) for hit in hits]
-    alone = reader.start(len(asked.ids))
-    caches = [alone, *(reader.open(chunk, prompt.salt, len(asked.ids) + room) for chunk in chunks)]
-    means, logits = put_question(decoder, caches, asked)
-    gains = [mean - means[0] for mean in means[1:]]
-    best = max((hit.score for hit in hits), default=0.0)
-    places = [
-        Place(chunk, hit.score, gain, place_score(hit.score, best, gain), cache, row)
-        for chunk, hit, gain, cache, row in zip(chunks, hits, gains, caches[1:], logits[1:], strict=True)
-    ]
+    caches = [reader.open(chunk, prompt.salt, asked.end) for chunk in chunks]
+    means = mean_likelihoods(decoder, caches, [chunk.ids[:0] for chunk in chunks], asked)
+    places = [Place(chunk, hit.score, mean - alone) for chunk, hit, mean in zip(chunks, hits, means, strict=True)]
     return sorted(places, key=lambda place: place.score, reverse=True)
 
 
-def put_question(decoder: Decoder, caches: Sequence[KVCache], asked: Asked) -> tuple[list[float], Tensor]:
-    """Each cache grows by the question, all in one pass. Mean log-probability of the question's words, and next logits [caches, V]."""
-    ids = torch.from_numpy(asked.ids)
-    hidden = decoder(ids.repeat(len(caches)), [Segment(cache, len(ids)) for cache in caches]).view(len(caches), len(ids), -1)
-    words = ids[asked.first : asked.end].long().to(hidden.device)
-    means = []
-    for row in hidden[:, asked.first - 1 : asked.end - 1]:
-        likelihoods = torch.log_softmax(decoder.logits(row), dim=-1).gather(1, words[:, None])
-        means.append(float(likelihoods.mean()))
-    return means, decoder.logits(hidden[:, -1])
+def by_words(prompt: Prompt, hits: Sequence[LexicalHit]) -> list[Place]:
+    """The hits as places that the model did not look at."""
+    return [Place(prompt.document(hit.document).chunk(hit.chunk), hit.score, None) for hit in hits]
+
+
+def mean_likelihoods(decoder: Decoder, caches: Sequence[KVCache], before: Sequence[TokenArray], asked: Asked) -> list[float]:
+    """Mean log-probability of the question's own tokens after each cache and the tokens `before`, all in one pass (nats)."""
+    question = torch.from_numpy(asked.ids[: asked.end])
+    fed = [torch.cat([torch.from_numpy(ids), question]) for ids in before]
+    hidden = decoder(torch.cat(fed), [Segment(cache, len(ids)) for cache, ids in zip(caches, fed, strict=True)])
+    words = question[asked.first :].long().to(hidden.device)
+    means, end = [], 0
+    for ids in fed:
+        end += len(ids)
+        row = hidden[end - len(words) - 1 : end - 1]
+        means.append(float(torch.log_softmax(decoder.logits(row), dim=-1).gather(1, words[:, None]).mean()))
+    return means

@@ -1,77 +1,136 @@
-"""Reads the answer out of located chunks: for each the likeliest span by greedy steps, all chunks in step.
+"""Reads the answer out of located chunks: first which sentence answers, then which of its words.
 
-Each chunk is read on its own: prefix, chunk and question in one window (design: *joined*, with a window of one chunk). For a model whose
-layers all see the whole window this is exact, nothing is approximated. `engine.span` admits only tokens that stand in the chunk.
+A small model that was never trained for this picks the right sentence best by asking how likely the *question* is after it, and picks
+the words best where worked examples show what an answer looks like (measured: docs/log.md, 2026-11-21). Both look at one sentence in a
+window of its own, so nothing is approximated (design: *joined* reading). `engine.span` admits only tokens that stand in the sentence.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from engine.locate import Place
+from engine.cache.kv_cache import KVCache
+from engine.calibration import sentence_score
+from engine.chat_format import Asked
+from engine.lexical import terms
+from engine.locate import Place, mean_likelihoods
 from engine.model.attention import Segment
 from engine.model.decoder import Decoder
+from engine.prefill import ChunkReader
+from engine.prompt import TokenArray
+from engine.sentences import sentences
 from engine.span import Body, SpanState
+from engine.tokenizer import Tokenizer
+
+# So many sentences are looked at by the model, those that share most words with the question first.
+MOST_SENTENCES = 16
+STEM_CHARACTERS = 5
+NUMBER = re.compile(r"^(?:\d+(?:\.\d+)+\.?|\d+\.|\(?[a-zA-Z0-9]{1,4}\))\s+")
 
 
-@dataclass(slots=True)
-class Reading:
-    """One chunk being read. `logprob` sums over the span's tokens, the end included; `done` once it ended."""
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a located chunk: `start` to `end` in the body's `text`. `overlap`: share of the question's terms in it;
+    `likelihood`: how much likelier the question is after it, nats a token."""
 
     place: Place
-    body: Body
-    state: SpanState = field(init=False)
-    logprob: float = 0.0
-    steps: int = 0
-    done: bool = False
-
-    def __post_init__(self) -> None:
-        self.state = SpanState(self.body)
+    text: str
+    start: int
+    end: int
+    overlap: float
+    likelihood: float = 0.0
 
     @property
-    def mean_logprob(self) -> float:
-        """Nats a token; minus infinity before the first."""
-        return self.logprob / self.steps if self.steps else float("-inf")
+    def words(self) -> str:
+        """On one line and without the number of a clause: what a reader would take for the sentence."""
+        return NUMBER.sub("", self.text[self.start : self.end].replace("\n", " "), count=1)
 
-    def characters(self) -> tuple[int, int]:
-        """Where the span stands in the body's text."""
-        return self.body.trimmed(*self.state.span())
-
-
-def read_spans(decoder: Decoder, readings: Sequence[Reading], ends: Sequence[int], max_tokens: int) -> Iterator[None]:
-    """Takes all readings to their ends, one token each a step, and yields after every step so that the caller can stop.
-
-    `ends`: tokens that close an answer. A span stops at the last word's end before `max_tokens`.
-    """
-    logits = torch.stack([reading.place.logits for reading in readings]) if readings else torch.empty(0)
-    going = [reading for reading in readings if reading.state.allowed().size]
-    while going:
-        rows = torch.log_softmax(logits, dim=-1).cpu()
-        tokens = [step(reading, row, ends, max_tokens) for reading, row in zip(going, rows, strict=True)]
-        going, new = [r for r in going if not r.done], [token for token in tokens if token is not None]
-        yield
-        if going:
-            hidden = decoder(torch.tensor(new), [Segment(reading.place.cache, 1) for reading in going])
-            logits = decoder.logits(hidden)
+    @property
+    def score(self) -> float:
+        return sentence_score(self.likelihood, self.overlap, self.place.score)
 
 
-def step(reading: Reading, row: Tensor, ends: Sequence[int], max_tokens: int) -> int | None:
-    """One decision: the next token of the span, or None for its end."""
-    state = reading.state
-    allowed = torch.from_numpy(state.allowed()).long()
-    stop = float(torch.logsumexp(row[torch.tensor(ends)], dim=0)) if state.may_end() else float("-inf")
-    best, token = (float(value) for value in row[allowed].max(dim=0)) if len(allowed) else (float("-inf"), 0.0)
-    must_stop = state.length >= max_tokens and state.may_end()
-    reading.steps += 1
-    if must_stop or stop >= best:
-        reading.logprob += stop
-        reading.done = True
-        return None
-    reading.logprob += best
-    chosen = int(allowed[int(token)])
-    state.take(chosen)
-    return chosen
+def rank_sentences(
+    decoder: Decoder,
+    reader: ChunkReader,
+    tokenizer: Tokenizer,
+    places: Sequence[tuple[Place, str]],
+    asked: Asked,
+    question: str,
+    alone: float,
+) -> list[Sentence]:
+    """The sentences of the chunks, each with its body's text, best first. `alone`: the question's mean log-probability after nothing."""
+    chosen = _candidates(places, question)
+    if not chosen:
+        return []
+    ids = [tokenizer.encode(sentence.words) for sentence in chosen]
+    caches = [reader.start(len(own) + len(asked.ids)) for own in ids]
+    means = mean_likelihoods(decoder, caches, ids, asked)
+    looked = [replace(sentence, likelihood=mean - alone) for sentence, mean in zip(chosen, means, strict=True)]
+    return sorted(looked, key=lambda sentence: sentence.score, reverse=True)
+
+
+def _candidates(places: Sequence[tuple[Place, str]], question: str) -> list[Sentence]:
+    """By shared words, then by the chunk's own score: where no word is shared, the best chunk's sentences."""
+    stems = {term[:STEM_CHARACTERS] for term in terms(question)}
+    found = [
+        Sentence(place, text, start, end, _overlap(text[start:end], stems)) for place, text in places for start, end in sentences(text)
+    ]
+    return sorted(found, key=lambda sentence: (sentence.overlap, sentence.place.score), reverse=True)[:MOST_SENTENCES]
+
+
+def _overlap(text: str, stems: set[str]) -> float:
+    """Share of the stems that begin one of the text's words."""
+    here = {term[:STEM_CHARACTERS] for term in terms(text)}
+    return len(stems & here) / len(stems) if stems else 0.0
+
+
+class SpanReader:
+    """Reads the words of an answer out of one sentence, after worked examples whose state is computed once."""
+
+    def __init__(self, decoder: Decoder, tokenizer: Tokenizer, examples: TokenArray, ends: Sequence[int]) -> None:
+        self._decoder, self._tokenizer = decoder, tokenizer
+        self._ends = torch.tensor(sorted(set(ends)))
+        self._examples = examples
+        self._after_examples: Tensor | None = None
+
+    def read(self, sentence: Sentence, asking: TokenArray, max_tokens: int) -> Iterator[str]:
+        """The answer piece by piece, each as soon as it is decided. `asking` follows the sentence and opens the answer."""
+        words = " " + sentence.words
+        body = Body.of(self._tokenizer.encode(words), words, self._tokenizer.byte_lengths)
+        given, state = 0, SpanState(body)
+        cache = self._start(len(body.ids) + len(asking) + max_tokens + 1)
+        feed = torch.cat([torch.from_numpy(body.ids), torch.from_numpy(asking)])
+        while (token := self._next(cache, feed, state, max_tokens)) is not None:
+            state.take(token)
+            text = b"".join(map(self._tokenizer.token_bytes, state.taken)).decode(errors="ignore").lstrip()
+            if len(text) > given:
+                yield text[given:]
+                given = len(text)
+            feed = torch.tensor([token], dtype=torch.int32)
+
+    def _start(self, room: int) -> KVCache:
+        cache = self._decoder.new_cache(len(self._examples) + room)
+        if self._after_examples is None:
+            self._decoder(torch.from_numpy(self._examples), [Segment(cache, len(self._examples))])
+            self._after_examples = cache.state().clone()
+        else:
+            cache.extend(self._after_examples)
+        return cache
+
+    def _next(self, cache: KVCache, feed: Tensor, state: SpanState, max_tokens: int) -> int | None:
+        """The likeliest token that the sentence allows, or None where the answer ends."""
+        hidden = self._decoder(feed, [Segment(cache, len(feed))])
+        row = torch.log_softmax(self._decoder.logits(hidden[-1:])[0], dim=-1).cpu()
+        allowed = torch.from_numpy(state.allowed()).long()
+        if not len(allowed) or (state.may_end() and state.length >= max_tokens):
+            return None
+        best, which = row[allowed].max(dim=0)
+        if state.may_end() and row[self._ends].max() >= best:
+            return None
+        return int(allowed[which])

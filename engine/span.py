@@ -69,7 +69,11 @@ class SpanState:
     def __init__(self, body: Body) -> None:
         self._body = body
         self._places = np.flatnonzero(body.starts[:-1])
-        self.length = 0
+        self.taken: list[int] = []
+
+    @property
+    def length(self) -> int:
+        return len(self.taken)
 
     def allowed(self) -> TokenArray:
         """The tokens that continue some occurrence, int32, each once."""
@@ -84,7 +88,7 @@ class SpanState:
         """Go on with an allowed token."""
         inside = self._places[self._places < len(self._body.ids)]
         self._places = inside[self._body.ids[inside] == token] + 1
-        self.length += 1
+        self.taken.append(token)
 
     def span(self) -> tuple[int, int]:
         """Token numbers first..end of the first occurrence that may stop here."""

@@ -21,14 +21,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.calibration import LOCATE_CHUNKS, READ_CHUNKS
-from engine.engine import Engine, evidence, reading_score
+from engine.calibration import LOCATE_CHUNKS, PLACE_LEXICAL, READ_CHUNKS, SENTENCE_OVERLAP, SENTENCE_PLACE
+from engine.engine import Engine, evidence
 from engine.lexical import LexicalIndex
 from engine.loading.bundled import default_folder
-from engine.locate import Place
 from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
-from engine.read import Reading, read_spans
-from engine.span import Body
+from engine.reading_format import asking
 from engine.tokenizer import Tokenizer
 
 BODY_CHARACTERS = 1600  # about 400 tokens
@@ -51,17 +49,20 @@ class Source:
     questions: tuple[Question, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """One question asked: features and truth of every located chunk, and of the answer."""
+    """One question asked: features and truth of every chunk and every sentence that was looked at, and of the answer."""
 
     kind: str
     half: int
     answerable: bool
-    places: NDArray[np.float64]  # [chunks, 2]: lexical share, likelihood
+    places: NDArray[np.float64]  # [chunks, 2]: BM25, likelihood
     gold: NDArray[np.bool_]  # [chunks]
+    candidates: bool  # an answer stands in a named chunk, looked at or not
+    sentences: NDArray[np.float64]  # [sentences, 3]: likelihood, overlap, the chunk's score
+    right: NDArray[np.bool_]  # [sentences]
     evidence: tuple[float, ...]
-    right_chunk: bool
+    sentence_f1: float
     f1: float
 
 
@@ -144,29 +145,41 @@ def word_f1(answer: str, golds: Iterable[str]) -> float:
 
 def ask(engine: Engine, prompt: Prompt, text: str, question: Question, kind: str, half: int) -> Outcome | None:
     """Put one question the way the engine does, and keep what it saw."""
-    places = engine.look(prompt, question.text, LOCATE_CHUNKS, MAX_TOKENS)
+    places = engine.look(prompt, question.text, LOCATE_CHUNKS)
     if not places:
         return None
     slices = [text[place.chunk.start_char : place.chunk.end_char] for place in places]
-    gold = np.array([holds(slice_, question) for slice_ in slices])
-    readings = [
-        Reading(place, Body.of(place.chunk.body, slice_, engine.tokenizer.byte_lengths))
-        for place, slice_ in zip(places[:READ_CHUNKS], slices, strict=False)
-    ]
-    for _ in read_spans(engine.decoder, readings, engine.ends, MAX_TOKENS):
-        pass
-    ranked = sorted((reading for reading in readings if reading.done), key=reading_score, reverse=True)
-    if not ranked:
+    looked = [pair for pair in zip(places, slices, strict=True) if pair[0].likelihood is not None]
+    found = engine.find(question.text, looked[:READ_CHUNKS])
+    if not found:
         return None
-    start, end = ranked[0].characters()
-    f1 = word_f1(ranked[0].body.text[start:end], question.answers)
-    seen = evidence(question.text, places, ranked).values()
-    return Outcome(kind, half, bool(question.answers), features(places), gold, seen, bool(gold[places.index(ranked[0].place)]), f1)
+    best = found[0]
+    sentence = best.text[best.start : best.end]
+    answer = "".join(engine.spans.read(best, asking(engine.tokenizer, question.text), MAX_TOKENS)) if question.answers else ""
+    return Outcome(
+        kind=kind,
+        half=half,
+        answerable=bool(question.answers),
+        places=np.array([[place.lexical, place.likelihood] for place, _ in looked]),
+        gold=np.array([holds(slice_, question) for _, slice_ in looked]),
+        candidates=any(holds(slice_, question) for slice_ in slices),
+        sentences=np.array([[s.likelihood, s.overlap, s.place.score] for s in found]),
+        right=np.array([overlaps(s.text[s.start : s.end], question.answers) for s in found]),
+        evidence=evidence(question.text, found).values(),
+        sentence_f1=word_f1(sentence, question.answers),
+        f1=word_f1(answer, question.answers),
+    )
 
 
-def features(places: list[Place]) -> NDArray[np.float64]:
-    best = max(place.lexical for place in places)
-    return np.array([[place.lexical / max(best, 1e-9), place.likelihood] for place in places])
+def overlaps(sentence: str, answers: Iterable[str]) -> bool:
+    """Whether the sentence and a right answer share a run of words: one holds the other, or the first half of the answer."""
+    words = " ".join(re.findall(r"\w+", sentence.lower()))
+    for answer in answers:
+        own = re.findall(r"\w+", answer.lower())
+        half = " ".join(own[: max(4, len(own) // 2)])
+        if words and (half in words or words in " ".join(own)):
+            return True
+    return False
 
 
 def logistic(x: NDArray[np.float64], y: NDArray[np.bool_], decay: float = 1e-3) -> tuple[NDArray[np.float64], float]:
@@ -188,38 +201,65 @@ def logistic(x: NDArray[np.float64], y: NDArray[np.bool_], decay: float = 1e-3) 
     return own, float(bias) - float(own @ mean)
 
 
-def recall_at(outcomes: list[Outcome], weights: tuple[float, float], depth: int) -> float:
-    """Share of the questions with a right chunk among the candidates' first `depth`; those where no candidate is right count as missed."""
-    hits = [o.gold[np.argsort(-(o.places @ np.array(weights)), kind="stable")[:depth]].any() for o in outcomes if o.answerable]
-    return float(np.mean(hits))
+def first_right(features: NDArray[np.float64], truth: NDArray[np.bool_], weights: Iterable[float], depth: int = 1) -> bool:
+    """Whether a right one is among the first `depth` by the weighted features."""
+    order = np.argsort(-(features @ np.array(list(weights))), kind="stable")
+    return bool(truth[order[:depth]].any())
 
 
 def report(outcomes: list[Outcome]) -> dict[str, object]:
     """Fit on one half, measure on the other."""
     fit, held = ([o for o in outcomes if o.half == half] for half in (0, 1))
-    present = [o for o in fit if o.answerable and o.gold.any()]
-    place, _ = logistic(np.concatenate([o.places for o in present]), np.concatenate([o.gold for o in present]))
+    located = [o for o in fit if o.answerable and o.gold.any()]
+    read = [o for o in fit if o.answerable and o.right.any()]
+    place, _ = logistic(np.concatenate([o.places for o in located]), np.concatenate([o.gold for o in located]))
+    sentence, _ = logistic(np.concatenate([o.sentences for o in read]), np.concatenate([o.right for o in read]))
     found, bias = logistic(np.array([o.evidence for o in fit]), np.array([o.answerable for o in fit]))
-    result: dict[str, object] = {"place": place.tolist(), "found": found.tolist(), "bias": bias}
+    result: dict[str, object] = {
+        "place (BM25, likelihood)": place.tolist(),
+        "sentence (likelihood, overlap, place)": sentence.tolist(),
+        "found": found.tolist(),
+        "bias": bias,
+    }
     for kind in sorted({o.kind for o in held}):
-        some = [o for o in held if o.kind == kind]
-        odds = np.array([o.evidence for o in some]) @ found + bias
-        truth = np.array([o.answerable for o in some])
-        result[kind] = {
-            "questions": len(some),
-            "candidates": recall_at(some, (1, 0), LOCATE_CHUNKS),
-            **{
-                f"{name}@{depth}": round(recall_at(some, weights, depth), 3)
-                for name, weights in {"bm25": (1.0, 0.0), "likelihood": (0.0, 1.0), "fused": (float(place[0]), float(place[1]))}.items()
-                for depth in (1, 3, 5)
-            },
-            "answer chunk right": round(float(np.mean([o.right_chunk for o in some if o.answerable])), 3),
-            "f1": round(float(np.mean([o.f1 for o in some if o.answerable])), 3),
-            "found accuracy": round(float(np.mean((odds > 0) == truth)), 3),
-            "found precision": round(float(truth[odds > 0].mean()), 3) if (odds > 0).any() else None,
-            "found recall": round(float((odds > 0)[truth].mean()), 3),
-        }
+        result[kind] = measures([o for o in held if o.kind == kind], place, sentence, found, bias)
     return result
+
+
+def measures(
+    some: list[Outcome], place: NDArray[np.float64], sentence: NDArray[np.float64], found: NDArray[np.float64], bias: float
+) -> object:
+    """What the fitted weights, and the ones in use, are worth on questions that they have not seen."""
+    present = [o for o in some if o.answerable]
+    truth = np.array([o.answerable for o in some])
+    says = np.array([o.evidence for o in some]) @ found + bias > 0
+    weights = {"bm25": (1.0, 0.0), "likelihood": (0.0, 1.0), "in use": (PLACE_LEXICAL, 1.0), "fitted": tuple(place)}
+    ways = {
+        "likelihood": (1.0, 0.0, 0.0),
+        "overlap": (0.0, 1.0, 0.0),
+        "in use": (1.0, SENTENCE_OVERLAP, SENTENCE_PLACE),
+        "fitted": tuple(sentence),
+    }
+    return {
+        "questions": len(some),
+        "answerable": len(present),
+        "in a candidate": mean(o.candidates for o in present),
+        **{f"chunk@{k}, {name}": mean(first_right(o.places, o.gold, w, k) for o in present) for name, w in weights.items() for k in (1, 3)},
+        **{f"sentence@1, {name}": mean(first_right(o.sentences, o.right, w) for o in present) for name, w in ways.items()},
+        "f1 of the sentence": mean(o.sentence_f1 for o in present),
+        "f1": mean(o.f1 for o in present),
+        "found accuracy": mean(says == truth),
+        "found precision": mean(truth[says]),
+        "found recall": mean(says[truth]),
+        "notfound precision": mean(~truth[~says]),
+        "notfound recall": mean(~says[~truth]),
+    }
+
+
+def mean(values: Iterable[float]) -> float | None:
+    """Rounded; None of nothing."""
+    listed = [float(value) for value in values]
+    return round(sum(listed) / len(listed), 3) if listed else None
 
 
 def main() -> None:
