@@ -99,6 +99,8 @@ class Engine:
 
     def find(self, question: str, places: Sequence[tuple[Place, str]]) -> list[Sentence]:
         """The sentences of the places, each with its body's text, that may answer; best first."""
+        if not places:
+            return []
         asked, alone = self.chat.ask(question), self._alone(question)
         return rank_sentences(self.decoder, self._reader, self.tokenizer, places, asked, question, alone)
 
