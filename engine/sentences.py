@@ -70,12 +70,16 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _merged(text: str, pieces: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """A heading or a number alone says little: it joins what follows it."""
-    held: int | None = None
+    """A heading or a number alone says little: it joins what follows it, where both together are not too long."""
+    held: tuple[int, int] | None = None
     for start, end in pieces:
-        first = start if held is None or end - held > MOST_CHARACTERS else held
-        if len(text[first:end].split()) < FEWEST_WORDS and (start, end) != pieces[-1]:
-            held = first
-            continue
-        held = None
-        yield first, end
+        piece = (start, end)
+        if held and end - held[0] <= MOST_CHARACTERS:
+            piece = (held[0], end)
+        elif held:
+            yield held
+        held = piece if len(text[piece[0] : end].split()) < FEWEST_WORDS else None
+        if held is None:
+            yield piece
+    if held:
+        yield held

@@ -48,6 +48,11 @@ def test_it_reads_an_uploaded_contract_and_opens_the_quote_on_its_page(page: Pag
     page.locator("#answer .citation-link").first.click()
     marks = page.locator("#source svg rect, #source svg path")
     expect(marks.first).to_be_visible()
+    expect(marks.first).to_be_in_viewport(ratio=0.9)
+    head, mark = page.locator("#source header").bounding_box(), marks.first.bounding_box()
+    assert head
+    assert mark
+    assert mark["y"] >= head["y"] + head["height"], "the quote lies under the source's head"
     image = page.locator("#source img").first
     expect(image).to_be_visible()
     assert image.evaluate("image => image.complete ? image.naturalWidth : image.decode().then(() => image.naturalWidth)") > 100

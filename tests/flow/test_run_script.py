@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,8 @@ COMMANDS = ("./run [--port N]", "./run test", "./run ask", "./run evaluate", "./
 
 
 def run(*arguments: str, script: Path = ROOT / "run", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(script), *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    return subprocess.run([str(script), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 
 def test_it_lists_its_commands() -> None:
