@@ -1,7 +1,7 @@
 # One image for the web server and both kinds of worker. `--build-arg LONGREAD_TORCH=cuda` for an NVIDIA GPU; without it torch is the CPU build.
 FROM python:3.11-slim
 
-ENV OMP_WAIT_POLICY=PASSIVE \
+ENV GOMP_SPINCOUNT=4000 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \

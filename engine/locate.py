@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from engine.cache.kv_cache import KVCache
@@ -19,6 +20,8 @@ from engine.model.attention import Segment
 from engine.model.decoder import Decoder
 from engine.prefill import ChunkReader
 from engine.prompt import Chunk, Prompt, TokenArray
+
+NOTHING = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def look_at(decoder: Decoder, reader: ChunkReader, prompt: Prompt, hits: Sequenc
     """Every hit with the question put to it, best first. `alone`: the question's mean log-probability after the prefix alone."""
     chunks = [prompt.document(hit.document).chunk(hit.chunk) for hit in hits]
     caches = [reader.open(chunk, prompt.salt, asked.end) for chunk in chunks]
-    means = mean_likelihoods(decoder, caches, [chunk.ids[:0] for chunk in chunks], asked)
+    means = mean_likelihoods(decoder, caches, [NOTHING] * len(chunks), asked)
     places = [Place(chunk, hit.score, mean - alone) for chunk, hit, mean in zip(chunks, hits, means, strict=True)]
     return sorted(places, key=lambda place: place.score, reverse=True)
 

@@ -28,7 +28,7 @@ from engine.span import Body, SpanState
 from engine.tokenizer import Tokenizer
 
 # So many sentences are looked at by the model, those that share most words with the question first.
-MOST_SENTENCES = 16
+MOST_SENTENCES = 12
 STEM_CHARACTERS = 5
 NUMBER = re.compile(r"^(?:\d+(?:\.\d+)+\.?|\d+\.|\(?[a-zA-Z0-9]{1,4}\))\s+")
 

@@ -9,15 +9,24 @@ import argparse
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.errors import EngineError
+from engine.errors import EngineError, StoreFull
 from engine.events import AnswerEvent, Done, Located
+from engine.prompt import Prompt
 from engine.tokenizer import Tokenizer
 from ingest.ask import Answered, AnswerFailed, ask, home_folder, model_folder, open_engine, place_name
 from ingest.console import Console
 from ingest.progress import Progress
 from ingest.sources import Sources, prompt_over, read_sources
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+# Enough for a contract of a hundred pages; nobody waits much longer for a prompt to come back.
+READ_AHEAD_SECONDS = 25.0
 
 
 def main() -> int:
@@ -54,8 +63,17 @@ def _ask(files: list[Path], question: str, as_json: bool, console: Console) -> i
     engine = open_engine(home)
     answered = ask(engine, prompt, {source.id: source for source in sources.read}, question, parse_s=parse_s, watch=_Watch(console))
     console.clear()
-    print(json.dumps(answered, ensure_ascii=False) if as_json else _text(answered))
+    print(json.dumps(answered, ensure_ascii=False) if as_json else _text(answered), flush=True)
+    _read_ahead(engine, prompt, console)
     return 0
+
+
+def _read_ahead(engine: Engine, prompt: Prompt, console: Console) -> None:
+    """Keeps the state of what the question did not need, for a while, so that the next question finds it. The answer is out already."""
+    with suppress(KeyboardInterrupt, StoreFull):
+        for event in engine.prefill(prompt, deadline=time.monotonic() + READ_AHEAD_SECONDS):
+            console(Progress("reading ahead for further questions (Ctrl-C stops)", event.tokens_done, event.tokens, "tokens"))
+    console.clear()
 
 
 class _Watch:

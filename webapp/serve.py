@@ -107,7 +107,7 @@ def _start_all(parts: list[Part], options: argparse.Namespace) -> str:
 def _environment(host: str) -> dict[str, str]:
     """The parts' environment. Where Longread listens beyond this machine, its own addresses must be allowed hosts."""
     # Spinning threads would halt the engine whenever another part of Longread has work (see `run`).
-    environment = {"OMP_WAIT_POLICY": "PASSIVE"} | dict(os.environ)
+    environment = {"GOMP_SPINCOUNT": "4000"} | dict(os.environ)
     if host not in {"127.0.0.1", "localhost"} and "ALLOWED_HOSTS" not in environment:
         environment["ALLOWED_HOSTS"] = ",".join([*settings.ALLOWED_HOSTS, socket.gethostname(), host, *_addresses()])
     return environment

@@ -8,6 +8,7 @@ Each step may run twice: it writes new and swaps. An archive's files become docu
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import time
@@ -18,6 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.dispatch import receiver
 
+from engine.errors import StoreFull
 from engine.lexical import LexicalIndex
 from engine.tokenizer import Tokenizer
 from ingest.archive import Member, expand
@@ -35,6 +37,8 @@ from webapp.upload.services import document_create, shown_name
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+
+logger = logging.getLogger(__name__)
 
 # A question never waits longer than this for a document that is being read.
 SLICE_SECONDS = 1.5
@@ -146,14 +150,22 @@ def prefill_document(job: Job, report: Report, engine: Engine) -> Outcome:
     Document.objects.filter(id=document.id).update(state=DocumentState.READING)
     deadline = time.monotonic() + SLICE_SECONDS
     done = total = 0
-    for event in engine.prefill(prompt, deadline=deadline):
-        done, total = event.tokens_done, event.tokens
-        report(Progress("reading", done, total, "tokens"))
-        Document.objects.filter(id=document.id).update(stored_token_count=done)
-    if done < total and _has_room(engine):
-        return Outcome.MORE
-    Document.objects.filter(id=document.id).update(state=DocumentState.READY, stored_token_count=done)
-    return Outcome.DONE
+    try:
+        for event in engine.prefill(prompt, deadline=deadline):
+            done, total = event.tokens_done, event.tokens
+            report(Progress("reading", done, total, "tokens"))
+    except StoreFull:
+        logger.info("The store holds no more of %s; the rest is read when a question needs it.", document.path)
+        return _read_as_far_as(document, done, DocumentState.INDEXED)
+    if done < total:
+        return _read_as_far_as(document, done, DocumentState.READING if _has_room(engine) else DocumentState.INDEXED)
+    return _read_as_far_as(document, done, DocumentState.READY)
+
+
+def _read_as_far_as(document: Document, tokens: int, state: DocumentState) -> Outcome:
+    """In INDEXED the store has no room for the rest, which is then read when a question needs it."""
+    Document.objects.filter(id=document.id).update(state=state, stored_token_count=tokens)
+    return Outcome.MORE if state == DocumentState.READING else Outcome.DONE
 
 
 def _has_room(engine: Engine) -> bool:
