@@ -36,11 +36,6 @@ def line(row: Row) -> str:
     return LINE.format(row.name, f"{row.value:,.1f}", row.unit, row.peer, peer, ratio)
 
 
-def as_row(measured: Any) -> Row:
-    """A Row of ours from any object with its fields."""
-    return Row(measured.name, measured.value, measured.unit, measured.peer, measured.peer_value)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./run bench", description="Measure the application beside its peers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; all without one")
@@ -53,7 +48,7 @@ def main() -> int:
     print(LINE.format("what", "ours", "unit", "peer", "peer's", "ratio"))
     measured: dict[str, list[dict[str, Any]]] = {}
     for name in asked.names or names():
-        rows = [as_row(row) for row in import_module(f"bench.{name}").run()]
+        rows: list[Row] = import_module(f"bench.{name}").run()
         print(*map(line, rows), sep="\n", flush=True)
         measured[name] = [{field: getattr(row, field) for field in (*Row.__dataclass_fields__, "ratio")} for row in rows]
     if asked.json:

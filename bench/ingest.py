@@ -9,10 +9,10 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from bench.row import Row
 from engine.tokenizer import Tokenizer
 from ingest.ask import model_folder
 from ingest.model import Kind
@@ -26,17 +26,6 @@ _SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 _CONTRACT = _SAMPLES / "contract.pdf"
 _ROUNDS = 10
 _TEXT_TOKENS = 300_000  # long enough that a start-up cost does not show
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One measurement; `peer_value` is what `peer` reaches on the same input in the same run."""
-
-    name: str
-    value: float
-    unit: str
-    peer: str = ""
-    peer_value: float | None = None
 
 
 def run() -> list[Row]:
@@ -79,8 +68,3 @@ def _tokens_per_minute(kind: Kind, source: Path) -> float:
     started = time.perf_counter()
     built = Builder(tokenizer).build(text, kind, header_for(kind, source.name, text, ()), silent)
     return len(built.ids) / (time.perf_counter() - started) * 60
-
-
-if __name__ == "__main__":
-    for row in run():
-        print(row)

@@ -42,7 +42,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         # Given its (meta) weight, because drawing a random one first would load a second's worth of torch that nothing else needs.
-        self.embed: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(config.vocab, config.hidden))
+        self.embed: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(config.vocab, config.hidden))  # type: ignore[no-untyped-call]
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.hidden, config.norm_eps)
         self.head = None if config.tied else nn.Linear(config.hidden, config.vocab, bias=False)

@@ -1,0 +1,79 @@
+"""`./run ask`: the whole way in the terminal, with the real model, and what a second question finds already done."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.weights]
+
+CONTRACT = ROOT / "samples" / "contract.pdf"
+
+
+def ask(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ) | {"LONGREAD_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "ingest", "ask", *map(str, arguments)]
+    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=200)
+
+
+def asked(home: Path, *arguments: str | Path) -> dict[str, Any]:
+    done = ask(home, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def source_text(home: Path) -> str:
+    (text,) = home.rglob("text.txt")
+    with text.open(encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+def test_it_answers_with_the_quote_and_its_page(tmp_path: Path) -> None:
+    answer = asked(tmp_path, CONTRACT, "-q", "How much notice is needed to terminate?")
+    assert set(answer) == {"answer", "found", "confidence", "citations", "located", "model", "mode", "usage", "timings"}
+    assert set(answer["timings"]) == {"parse_s", "prefill_s", "locate_s", "first_token_s", "total_s"}
+    assert answer["found"]
+    assert "ninety (90) days" in answer["answer"]
+    (cited,) = answer["citations"]
+    assert (cited["document"], cited["page"], cited["verified"]) == ("contract.pdf", 5, True)
+    assert source_text(tmp_path)[cited["start_char"] : cited["end_char"]] == cited["quote"]
+
+
+def test_it_reads_nothing_twice(tmp_path: Path) -> None:
+    first = asked(tmp_path, CONTRACT, "-q", "How much notice is needed to terminate?")
+    assert first["timings"]["prefill_s"] > 0
+    second = asked(tmp_path, CONTRACT, "-q", "What is the deposit for an access card?")
+    assert second["timings"]["prefill_s"] == 0
+    assert "35" in second["answer"]
+
+
+def test_it_says_not_found_and_what_it_read(tmp_path: Path) -> None:
+    done = ask(tmp_path, CONTRACT, "-q", "Who won the chess tournament in Lisbon?")
+    assert done.returncode == 0
+    assert "Not found (read" in done.stdout
+
+
+def test_it_goes_on_past_a_bad_file_and_says_what_is_wrong(tmp_path: Path) -> None:
+    bad = tmp_path / "note.pdf"
+    bad.write_text("This is plain text.")
+    done = ask(tmp_path, bad, CONTRACT, "-q", "Which law governs the agreement?")
+    assert done.returncode == 0
+    assert "note.pdf" in done.stderr
+    assert "Scotland" in done.stdout
+    assert ask(tmp_path, bad, "-q", "why?").returncode == 2
+
+
+def test_it_names_lines_of_code(tmp_path: Path) -> None:
+    answer = asked(tmp_path, ROOT / "samples" / "code", "-q", "How large is the discount for frequent drivers?")
+    place = answer["located"][0]
+    assert place["page"] is None
+    assert place["path"].endswith((".py", ".md"))
+    assert 1 <= place["first_line"] <= place["last_line"]
