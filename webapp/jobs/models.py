@@ -27,7 +27,7 @@ ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 class JobKind(models.TextChoices):
     PARSE = "parse", "Parse"
-    PREFILL = "prefill", "Read"
+    PREFILL = "prefill", "Prefill"
     ANSWER = "answer", "Answer"
 
 

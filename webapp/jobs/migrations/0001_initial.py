@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
-                ("kind", models.CharField(choices=[("parse", "Parse"), ("prefill", "Read"), ("answer", "Answer")], max_length=8)),
+                ("kind", models.CharField(choices=[("parse", "Parse"), ("prefill", "Prefill"), ("answer", "Answer")], max_length=8)),
                 ("label", models.CharField(max_length=255)),
                 (
                     "state",
