@@ -102,6 +102,11 @@ def test_it_refuses_an_empty_or_endless_question(collection: Collection, documen
         question_ask(collection=collection, owner=alice, text=text)
 
 
+def test_it_drops_what_nobody_can_see_from_a_question(collection: Collection, document: Document, alice: User) -> None:
+    question = question_ask(collection=collection, owner=alice, text="How\x00 much\u202e\tnotice?")
+    assert question.text == "How much notice?"
+
+
 def test_it_keeps_the_answer_with_its_citations(answer: Answer, document: Document) -> None:
     saved = run(answer, Scripted(located(document), Token("90 "), Token("days"), quote(document), done()))
     assert (saved.state, saved.text, saved.found, saved.model) == (AnswerState.DONE, ANSWER, True, "scripted")

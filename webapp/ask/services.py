@@ -8,6 +8,7 @@ from django.dispatch import receiver
 from webapp.accounts.models import User
 from webapp.ask import event_log
 from webapp.ask.models import Answer, AnswerState, Question
+from webapp.core.words import printable
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.jobs.services import job_cancel, job_create
 from webapp.jobs.signals import job_broke, job_restarted
@@ -24,7 +25,7 @@ class QuestionRefused(Exception):
 @transaction.atomic
 def question_ask(*, collection: Collection, owner: User, text: str) -> Question:
     """Queues the answer. Raises QuestionRefused."""
-    text = " ".join(text.split())
+    text = " ".join(printable(text).split())
     if not text:
         raise QuestionRefused("Type a question first.")
     if len(text) > MOST_CHARACTERS:

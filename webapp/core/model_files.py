@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 from django.conf import settings
+
 from engine.loading.bundled import default_folder
 
 

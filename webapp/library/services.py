@@ -10,6 +10,7 @@ from django.db import transaction
 from engine.lexical import LexicalIndex
 from webapp.accounts.models import User
 from webapp.core.model_files import lexical_path
+from webapp.core.words import printable
 from webapp.library.forgetting import discard
 from webapp.library.models import Collection, Document
 
@@ -32,7 +33,7 @@ def collection_rename(*, collection: Collection, name: str) -> None:
 
 
 def _name(name: str) -> str:
-    name = " ".join(name.split())
+    name = " ".join(printable(name).split())
     if not name:
         raise NameRefused("A collection needs a name.")
     if len(name) > MOST_NAME_CHARACTERS:

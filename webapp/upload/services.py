@@ -14,7 +14,9 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
+from ingest.parsers.registry import is_archive
 from webapp.accounts.models import User
+from webapp.core.words import printable
 from webapp.jobs.models import ENDED, Job, JobKind
 from webapp.jobs.services import job_cancel, job_create, job_retry
 from webapp.library.models import Collection, Document, DocumentState
@@ -53,7 +55,7 @@ def _file_accept(collection: Collection, file: UploadedFile) -> FileOutcome:
 def shown_name(raw: str) -> str:
     """The last part of a name, without control characters: for people to read, never a path on this machine."""
     last = PurePosixPath(raw.replace("\\", "/")).name
-    return "".join(character for character in last if character.isprintable())[:255] or "unnamed"
+    return printable(last)[:255].strip() or "unnamed"
 
 
 def document_create(
@@ -63,7 +65,7 @@ def document_create(
     document = Document(collection=collection, name=name, path=path[:1000], archive=archive, size_bytes=size)
     try:
         document.sha256 = _keep(content, document.folder.original)
-        document.is_archive = archive is None and zipfile.is_zipfile(document.folder.original) and not _is_office(name)
+        document.is_archive = archive is None and is_archive(document.folder.original, name)
         with transaction.atomic():
             document.save()
             job_create(owner=collection.owner, kind=JobKind.PARSE, label=path, document=document)
@@ -71,11 +73,6 @@ def document_create(
         document.folder.delete()
         raise
     return document
-
-
-def _is_office(name: str) -> bool:
-    """Office files and e-books are zips by nature, and not archives to their owners."""
-    return PurePosixPath(name).suffix.lower() in {".docx", ".pptx", ".xlsx", ".odt", ".ods", ".odp", ".epub", ".jar"}
 
 
 def _keep(content: BinaryIO | UploadedFile, target: Path) -> str:
