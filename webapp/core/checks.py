@@ -44,10 +44,10 @@ def broker_check(**_: Any) -> list[CheckMessage]:
 
 @register()
 def model_check(**_: Any) -> list[CheckMessage]:
-    if not settings.LONGREAD_MODEL or Path(settings.LONGREAD_MODEL).exists():
+    if not settings.LONGREAD_MODEL or (Path(settings.LONGREAD_MODEL) / "model.gguf").is_file():
         return []
-    hint = "Set LONGREAD_MODEL to a GGUF file or a folder with safetensors, or unset it for the bundled model."
-    return [Error(f"LONGREAD_MODEL is {settings.LONGREAD_MODEL!r}, and nothing is there.", hint=hint, id="longread.E003")]
+    hint = "Set LONGREAD_MODEL to a folder with a model.gguf, or unset it for the bundled model."
+    return [Error(f"LONGREAD_MODEL is {settings.LONGREAD_MODEL!r}, and there is no model.gguf in it.", hint=hint, id="longread.E003")]
 
 
 @register()
