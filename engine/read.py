@@ -30,6 +30,7 @@ from engine.tokenizer import Tokenizer
 # So many sentences are looked at by the model, those that share most words with the question first.
 MOST_SENTENCES = 12
 STEM_CHARACTERS = 5
+BLANK = re.compile(r"\s")
 NUMBER = re.compile(r"^(?:\d+(?:\.\d+)+\.?|\d+\.|\(?[a-zA-Z0-9]{1,4}\))\s+")
 
 
@@ -47,8 +48,8 @@ class Sentence:
 
     @property
     def words(self) -> str:
-        """On one line and without the number of a clause: what a reader would take for the sentence."""
-        return NUMBER.sub("", self.text[self.start : self.end].replace("\n", " "), count=1)
+        """On one line, with plain blanks and without the number of a clause: what a reader would take for the sentence."""
+        return NUMBER.sub("", BLANK.sub(" ", self.text[self.start : self.end]), count=1)
 
     @property
     def score(self) -> float:

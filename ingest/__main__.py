@@ -25,8 +25,8 @@ from ingest.sources import Sources, prompt_over, read_sources
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-# Enough for a contract of a hundred pages; nobody waits much longer for a prompt to come back.
-READ_AHEAD_SECONDS = 25.0
+# Enough for a contract of some fifty pages; nobody waits much longer for a terminal to come back.
+READ_AHEAD_SECONDS = 40.0
 
 
 def main() -> int:
@@ -69,7 +69,14 @@ def _ask(files: list[Path], question: str, as_json: bool, console: Console) -> i
 
 
 def _read_ahead(engine: Engine, prompt: Prompt, console: Console) -> None:
-    """Keeps the state of what the question did not need, for a while, so that the next question finds it. The answer is out already."""
+    """Keeps the state of what the question did not need, so that the next question finds it. The answer is out already.
+
+    Once for a set of files, and for a while: what is left then is read when a question needs it.
+    """
+    tried = prompt.lexical_path.with_suffix(".read-ahead")
+    if tried.exists():
+        return
+    tried.touch()
     with suppress(KeyboardInterrupt, StoreFull):
         for event in engine.prefill(prompt, deadline=time.monotonic() + READ_AHEAD_SECONDS):
             console(Progress("reading ahead for further questions (Ctrl-C stops)", event.tokens_done, event.tokens, "tokens"))

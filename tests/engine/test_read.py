@@ -69,3 +69,17 @@ def test_it_weighs_what_speaks_for_the_best_sentence(engine: Engine, place: Plac
     seen = evidence(QUESTION, found)
     assert seen.overlap == found[0].overlap > 0
     assert seen.margin == found[0].score - found[1].score >= 0
+
+
+def test_it_reads_a_sentence_whose_blanks_are_odd_like_any_other(engine: Engine) -> None:
+    """Word processors write no-break spaces between all words; the model has never seen such text."""
+    plain = "12.1 This Agreement shall be governed by and construed in accordance with the laws of Spain."
+    question = "Which law governs the agreement?"
+    answers = []
+    for text in (plain, plain.replace(" ", "\xa0")):
+        place = Place(Chunk("d", 0, engine.tokenizer.encode(text), 0, 0, len(text)), lexical=1.0, likelihood=1.0)
+        (best,) = engine.find(question, [(place, text)])
+        assert text[best.start : best.end] == text
+        answers.append("".join(engine.spans.read(best, asking(engine.tokenizer, question), 32)))
+    assert answers[0] == answers[1]
+    assert "Spain" in answers[0]
