@@ -16,6 +16,19 @@ from numpy.typing import NDArray
 
 TokenArray = NDArray[np.int32]
 
+
+@dataclass(frozen=True, slots=True)
+class ImageSegment:
+    """A page image in a chunk: its file, and where its tokens stand in `Chunk.ids` (`first_token` to `end_token`, image_start to
+    image_end). `tiles` is (rows, columns) of the grid that those tokens lay out; `digest` names the file's content, for the store's key."""
+
+    path: Path
+    digest: str
+    first_token: int
+    end_token: int
+    tiles: tuple[int, int]
+
+
 # One row a chunk: where its tokens lie in the document's `ids`, how many of them are header, and the body's characters in the text.
 CHUNK_ROW = np.dtype(
     [
@@ -30,7 +43,10 @@ CHUNK_ROW = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One chunk of one document. `ids` is header then body, int32 [tokens]."""
+    """One chunk of one document. `ids` is header, page images, then body, int32 [tokens]; `images` in order, none for most chunks.
+
+    An image's tokens stand before the body and count as header, so that every token of the body stands in the text.
+    """
 
     document: str
     index: int
@@ -38,6 +54,7 @@ class Chunk:
     header_tokens: int
     start_char: int
     end_char: int
+    images: tuple[ImageSegment, ...] = ()
 
     @property
     def body(self) -> TokenArray:

@@ -10,7 +10,7 @@ rotate neighbours. `INTERLEAVED` names those tensors; here they are put back int
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.config import ModelConfig
+from engine.config import ModelConfig, dense
 from engine.errors import ModelDamaged, ModelMissing
 from engine.loading.files import file_sum, keep_beside
 
-CONVERTER = "1"
+CONVERTER = "2"
 
 # Our tensor <- the GGUF tensors that it is made of, one below the other; {} is the layer.
 TABLE = {
@@ -51,7 +51,7 @@ def load(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
         return kept
     config, weights = convert(path)
     rounded = {name: tensor.to(torch.bfloat16) for name, tensor in weights.items()}
-    metadata = {"key": key, "config": json.dumps(asdict(config))}
+    metadata = {"key": key, "config": json.dumps(config.as_json())}
     keep_beside(cached, lambda temporary: save_file(rounded, temporary, metadata))
     return config, rounded
 
@@ -63,7 +63,7 @@ def read_cached(path: Path, key: str) -> tuple[ModelConfig, dict[str, Tensor]] |
             metadata = file.metadata() or {}
             if metadata.get("key") != key:
                 return None
-            return ModelConfig(**json.loads(metadata["config"])), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return ModelConfig.from_json(json.loads(metadata["config"])), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError):
         return None
 
@@ -76,12 +76,36 @@ def convert(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
         raise ModelDamaged(f"{path} is no whole GGUF file ({error}). Fetch it again.") from error
     found = {tensor.name: tensor for tensor in reader.tensors}
     fields = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("tokenizer.ggml.")}
-    config = ModelConfig.from_gguf(
-        fields | {"llama.vocab_size": int(found["token_embd.weight"].shape[1])}, tied="output.weight" not in found
-    )
+    config = config_of(fields | {"llama.vocab_size": int(found["token_embd.weight"].shape[1])}, tied="output.weight" not in found)
     table = name_table(config)
     check_names(path, set(found), {source for sources in table.values() for source in sources})
     return config, {ours: torch.cat([read(found[source], config) for source in sources]) for ours, sources in table.items()}
+
+
+def config_of(fields: Mapping[str, Any], *, tied: bool) -> ModelConfig:
+    """From a GGUF file's metadata as plain values. Raises ModelDamaged for another family or a missing field."""
+    family = fields.get("general.architecture")
+    if family != "llama":
+        raise ModelDamaged(f"This GGUF file holds a {family} model; the engine reads the llama family. Use another file.")
+    try:
+        heads, hidden = int(fields["llama.attention.head_count"]), int(fields["llama.embedding_length"])
+        return ModelConfig(
+            family="llama",
+            name=str(fields.get("general.name", "llama")),
+            hidden=hidden,
+            heads=heads,
+            kv_heads=int(fields.get("llama.attention.head_count_kv", heads)),
+            head_dim=int(fields.get("llama.attention.key_length", hidden // heads)),
+            ffn=int(fields["llama.feed_forward_length"]),
+            vocab=int(fields.get("llama.vocab_size") or len(fields["tokenizer.ggml.tokens"])),
+            context=int(fields["llama.context_length"]),
+            rope_theta=float(fields.get("llama.rope.freq_base", 10_000.0)),
+            norm_eps=float(fields["llama.attention.layer_norm_rms_epsilon"]),
+            tied=tied,
+            **dense(int(fields["llama.block_count"])),
+        )
+    except KeyError as error:
+        raise ModelDamaged(f"The GGUF file lacks the field {error}. Fetch it again.") from error
 
 
 def name_table(config: ModelConfig) -> dict[str, list[str]]:

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.config import ModelConfig
+from engine.config import ModelConfig, dense
 from engine.model.decoder import Decoder
 
 CONFIG = ModelConfig(
+    family="llama",
     name="tiny",
-    layers=3,
     hidden=48,
     heads=6,
     kv_heads=2,
@@ -22,6 +22,7 @@ CONFIG = ModelConfig(
     rope_theta=1000.0,
     norm_eps=1e-5,
     tied=True,
+    **dense(3),
 )
 
 
