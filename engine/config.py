@@ -130,6 +130,6 @@ class ModelConfig:
         return cls(**made)
 
 
-def dense(layers: int) -> dict[str, tuple[bool, ...]]:
+def dense(layers: int) -> dict[str, Any]:
     """The per-layer facts of an ordinary llama: positions everywhere, no chunks, no experts."""
     return {"rope": (True,) * layers, "chunked": (False,) * layers, "moe": (False,) * layers}
