@@ -13,6 +13,7 @@ from dataclasses import dataclass
 LOCATE_CHUNKS = 16
 LOOK_CHUNKS = 8
 READ_CHUNKS = 3
+SPAN_TOKENS = 96  # the longest answer
 FOUND_THRESHOLD = 0.5
 
 # In units of the question's gain in nats a token. Chosen near what was fitted on 20 training documents (docs/log.md, 2026-11-21).

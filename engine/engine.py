@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.cache.store import DEFAULT_BUDGET_BYTES, ChunkStore
-from engine.calibration import FOUND_THRESHOLD, LOCATE_CHUNKS, LOOK_CHUNKS, READ_CHUNKS, Evidence, found_probability
+from engine.calibration import FOUND_THRESHOLD, LOCATE_CHUNKS, LOOK_CHUNKS, READ_CHUNKS, SPAN_TOKENS, Evidence, found_probability
 from engine.chat_format import ChatFormat
 from engine.errors import EngineError
 from engine.events import AnswerEvent, AnswerOptions, Done, EngineStatus, Failed, Located, PrefillEvent, Quote, Timings, Token, Usage
 from engine.lexical import terms
 from engine.loading import gguf
 from engine.loading.files import file_sum
-from engine.locate import Place, by_words, candidates, look_at, mean_likelihoods
+from engine.locate import look_at, mean_likelihoods
 from engine.model.decoder import Decoder
 from engine.model.placement import placement
+from engine.places import Place, Texts, by_words, candidates
 from engine.prefill import MODE, ChunkReader
 from engine.prompt import Prompt
 from engine.quote import locate_quote
@@ -115,12 +115,12 @@ class Engine:
         clock.located(self._reader.seconds)
         yield from map(texts.located, places)
         looked = [place for place in places if place.likelihood is not None]
-        found = self.find(question, [(place, texts.body(place)) for place in looked[: options.read_chunks or READ_CHUNKS]])
+        found = self.find(question, [(place, texts.body(place.chunk)) for place in looked[: options.read_chunks or READ_CHUNKS]])
         confidence = found_probability(evidence(question, found)) if found else 0.0
         threshold = FOUND_THRESHOLD if options.threshold is None else options.threshold
         answer = ""
         if found and confidence >= threshold:
-            for piece in self.spans.read(found[0], asking(self.tokenizer, question), options.max_tokens):
+            for piece in self.spans.read(found[0], asking(self.tokenizer, question), options.max_tokens or SPAN_TOKENS):
                 clock.first_token()
                 answer += piece
                 yield Token(piece)
@@ -149,27 +149,6 @@ def evidence(question: str, sentences: Sequence[Sentence]) -> Evidence:
         overlap=best.overlap,
         margin=best.score - sentences[1].score if len(sentences) > 1 else 0.0,
     )
-
-
-@dataclass(slots=True)
-class Texts:
-    """The documents' texts, each read once an answer and only if needed."""
-
-    prompt: Prompt
-    _kept: dict[str, str] = field(default_factory=dict)
-
-    def of(self, document: str) -> str:
-        if document not in self._kept:
-            self._kept[document] = self.prompt.document(document).text()
-        return self._kept[document]
-
-    def body(self, place: Place) -> str:
-        return self.of(place.chunk.document)[place.chunk.start_char : place.chunk.end_char]
-
-    def located(self, place: Place) -> Located:
-        chunk = place.chunk
-        text = self.body(place)
-        return Located(chunk.document, chunk.index, chunk.start_char, chunk.end_char, text, place.score, place.lexical, place.likelihood)
 
 
 class Clock:

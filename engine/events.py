@@ -108,7 +108,7 @@ class AnswerOptions:
     read_chunks: int | None = None
     locate_chunks: int | None = None
     threshold: float | None = None
-    max_tokens: int = 96
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

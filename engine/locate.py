@@ -7,41 +7,20 @@ after the prefix alone (nats a token). The next ones are named with their words'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from engine.cache.kv_cache import KVCache
-from engine.calibration import place_score
 from engine.chat_format import Asked
-from engine.lexical import LexicalHit, LexicalIndex
+from engine.lexical import LexicalHit
 from engine.model.attention import Segment
 from engine.model.decoder import Decoder
+from engine.places import Place
 from engine.prefill import ChunkReader
-from engine.prompt import Chunk, Prompt, TokenArray
+from engine.prompt import Prompt, TokenArray
 
 NOTHING = np.empty(0, dtype=np.int32)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A located chunk and its scores; `likelihood` is None for one that the model did not look at."""
-
-    chunk: Chunk
-    lexical: float
-    likelihood: float | None
-
-    @property
-    def score(self) -> float:
-        return place_score(self.lexical, self.likelihood)
-
-
-def candidates(prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
-    """The best chunks of the prompt by words alone, best first."""
-    hits = LexicalIndex(prompt.lexical_path).search(question, [document.id for document in prompt.documents], limit)
-    lengths = {document.id: len(document) for document in prompt.documents}
-    return [hit for hit in hits if hit.chunk < lengths[hit.document]]
 
 
 def look_at(decoder: Decoder, reader: ChunkReader, prompt: Prompt, hits: Sequence[LexicalHit], asked: Asked, alone: float) -> list[Place]:
@@ -51,11 +30,6 @@ def look_at(decoder: Decoder, reader: ChunkReader, prompt: Prompt, hits: Sequenc
     means = mean_likelihoods(decoder, caches, [NOTHING] * len(chunks), asked)
     places = [Place(chunk, hit.score, mean - alone) for chunk, hit, mean in zip(chunks, hits, means, strict=True)]
     return sorted(places, key=lambda place: place.score, reverse=True)
-
-
-def by_words(prompt: Prompt, hits: Sequence[LexicalHit]) -> list[Place]:
-    """The hits as places that the model did not look at."""
-    return [Place(prompt.document(hit.document).chunk(hit.chunk), hit.score, None) for hit in hits]
 
 
 def mean_likelihoods(decoder: Decoder, caches: Sequence[KVCache], before: Sequence[TokenArray], asked: Asked) -> list[float]:

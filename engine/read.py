@@ -18,9 +18,10 @@ from engine.cache.kv_cache import KVCache
 from engine.calibration import sentence_score
 from engine.chat_format import Asked
 from engine.lexical import terms
-from engine.locate import Place, mean_likelihoods
+from engine.locate import mean_likelihoods
 from engine.model.attention import Segment
 from engine.model.decoder import Decoder
+from engine.places import Place
 from engine.prefill import ChunkReader
 from engine.prompt import TokenArray
 from engine.sentences import sentences

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.engine import Engine, evidence
-from engine.locate import Place
+from engine.places import Place
 from engine.prompt import Chunk
 from engine.reading_format import asking
 
