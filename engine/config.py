@@ -40,7 +40,11 @@ class Experts:
 
 @dataclass(frozen=True, slots=True)
 class VisionConfig:
-    """The image side: tower, pixel shuffle, adapter and projector. `patch_token` is replaced by an image's features."""
+    """The image side: tower, pixel shuffle, adapter and projector. `patch_token` is replaced by an image's features.
+
+    `layers` to `norm_eps` are the tower's. `adapter_hidden` and `adapter_out` are the widths after the adapter's first and second product
+    (in a config.json projector_input_dim, and projector_output_dim, which vision_output_dim repeats).
+    """
 
     layers: int
     hidden: int

