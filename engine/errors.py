@@ -24,3 +24,7 @@ class StoreFull(EngineError):
 
 class PromptUnreadable(EngineError):
     """A prompt's files are missing or were made for another tokenizer; parsing the document again makes them new."""
+
+
+class ModelWarning(UserWarning):
+    """A model can be used as it is, though a field of it is known to be wrong; the warning says which and what is right."""

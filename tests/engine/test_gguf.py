@@ -95,8 +95,8 @@ def test_it_makes_damaged_kept_weights_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"leave_out": "blk.1.ffn_up.weight"}, r"lacks blk\.1\.ffn_up\.weight.*use another file"),
-        ({"add": "blk.0.surprise.weight"}, r"holds, beside what we know, blk\.0\.surprise\.weight"),
+        ({"leave_out": "blk.1.ffn_up.weight"}, r"lacks 1 tensor \(blk\.1\.ffn_up\.weight\).*fetch what is missing"),
+        ({"add": "blk.0.surprise.weight"}, r"holds 1 tensor \(blk\.0\.surprise\.weight\), which no llama model"),
         ({"architecture": "mamba"}, "a mamba model"),
     ],
 )
