@@ -1,63 +1,251 @@
-"""Resident attention state of one sequence: keys (already rotated) and values of every layer.
+"""Resident attention state of one sequence: keys (already rotated) and values of every layer, in two tracks.
 
-Room is taken in blocks and written in place, so a decoded token copies nothing. A state is a tensor [layers, 2, G, tokens, D].
-Knows no disk and no text.
+The global layers' track keeps every token; the chunked layers' track keeps the current attention chunk only. A track is a list of parts;
+room in a part is taken ahead and written in place, so a decoded token copies nothing, and a full part is never copied again: the next one
+is put beside it, as large as all before. Parts can be shared, so that `fork` copies nothing. Knows no disk and no text.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
+from engine.cache.layout import Slot, ranges, slots
 from engine.config import ModelConfig
+from engine.errors import EngineError
 
 BLOCK_TOKENS = 256
+# A tail up to here is copied into the next part, so that short sequences stay in one piece, which attends faster.
+COPY_TOKENS = 1024
+# Parts grow up to this: with more, the room of the last one could be too much of the machine's memory.
+PART_TOKENS = 65_536
+
+KeysValues = tuple[Tensor, Tensor]
+"""Keys and values of one layer, [G, L, D] each."""
+
+
+@dataclass(slots=True)
+class Part:
+    """`room` is [layers of the track, 2, G, capacity, D], settled up to `length`. A shared part is only read."""
+
+    room: Tensor
+    length: int = 0
+    shared: bool = False
+
+    @property
+    def free(self) -> int:
+        return 0 if self.shared else self.room.shape[3] - self.length
+
+    def settled(self) -> Tensor:
+        return self.room[:, :, :, : self.length]
+
+
+class Track:
+    """The state of the layers of one kind."""
+
+    def __init__(self, shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device, parts: list[Part] | None = None) -> None:
+        # shape: layers, G, D
+        self._shape, self._dtype, self._device = shape, dtype, device
+        self.parts = parts or []
+
+    @property
+    def length(self) -> int:
+        return sum(part.length for part in self.parts)
+
+    def reserve(self, tokens: int) -> None:
+        """Make room for so many more in the last part."""
+        if not tokens or (self.parts and self.parts[-1].free >= tokens):
+            return
+        tail = self.parts[-1] if self.parts else None
+        if tail is not None and tail.length <= COPY_TOKENS:
+            self.parts[-1] = self._part(tail.length + tokens + (tail.length if not tail.shared else 0))
+            self.parts[-1].room[:, :, :, : tail.length] = tail.settled()
+            self.parts[-1].length = tail.length
+        else:
+            ahead = 0 if tail is None or tail.shared else min(2 * tail.length, PART_TOKENS)
+            self.parts.append(self._part(max(tokens, ahead)))
+
+    def write(self, index: int, k: Tensor, v: Tensor) -> list[KeysValues]:
+        """Put one layer's new k and v [G, T, D] after the settled tokens; returns that layer's parts, the new tokens last."""
+        last = self.parts[-1]
+        end = last.length + k.shape[1]
+        last.room[index, 0, :, last.length : end] = k
+        last.room[index, 1, :, last.length : end] = v
+        return [*self.read(index)[:-1], (last.room[index, 0, :, :end], last.room[index, 1, :, :end])]
+
+    def read(self, index: int) -> list[KeysValues]:
+        """One layer's settled parts."""
+        return [(part.room[index, 0, :, : part.length], part.room[index, 1, :, : part.length]) for part in self.parts]
+
+    def extend(self, state: Tensor) -> None:
+        """Append state [layers, 2, G, T, D]."""
+        tokens = state.shape[3]
+        self.reserve(tokens)
+        if tokens:
+            last = self.parts[-1]
+            last.room[:, :, :, last.length : last.length + tokens] = state
+            last.length += tokens
+
+    def truncate(self, length: int) -> None:
+        """Keep the first `length` tokens."""
+        kept, left = [], length
+        for part in self.parts:
+            if left > 0:
+                kept.append(Part(part.room, min(part.length, left), part.shared))
+            left -= part.length
+        self.parts = kept
+
+    def fork(self) -> Track:
+        for part in self.parts:
+            part.shared = True
+        return Track(self._shape, self._dtype, self._device, [Part(part.room, part.length, True) for part in self.parts])
+
+    def empty(self) -> Track:
+        return Track(self._shape, self._dtype, self._device)
+
+    def state(self, first: int = 0) -> Tensor:
+        """[layers, 2, G, length - first, D]; a view where it lies in one part."""
+        views, before = [], 0
+        for part in self.parts:
+            if (begin := max(first - before, 0)) < part.length:
+                views.append(part.room[:, :, :, begin : part.length])
+            before += part.length
+        if len(views) == 1:
+            return views[0]
+        layers, groups, size = self._shape
+        return torch.cat(views, 3) if views else torch.empty(layers, 2, groups, 0, size, dtype=self._dtype, device=self._device)
+
+    @property
+    def bytes(self) -> int:
+        return sum(part.room.nbytes for part in self.parts)
+
+    def _part(self, tokens: int) -> Part:
+        layers, groups, size = self._shape
+        capacity = -(-tokens // BLOCK_TOKENS) * BLOCK_TOKENS
+        return Part(torch.empty(layers, 2, groups, capacity, size, dtype=self._dtype, device=self._device))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A run of tokens as it is kept: the global layers' state of them, [layers, 2, G, T, D], and where they end inside an attention
+    chunk, the chunked layers' state of that chunk so far; None at a boundary."""
+
+    whole: Tensor
+    current: Tensor | None
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one forward pass adds: its runs within attention chunks, and the track that holds the last run if a boundary comes first."""
+
+    runs: list[tuple[int, int]]
+    after: Track | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """The new tokens first..end of a segment attend to these parts, whose last tokens they are."""
+
+    first: int
+    end: int
+    parts: list[KeysValues]
 
 
 class KVCache:
-    """`length` tokens are settled; a forward pass writes each layer after them and then calls `advance`."""
+    """`length` tokens are settled. A forward pass calls `begin`, lets every layer `write`, and settles its tokens with `advance`."""
 
-    def __init__(self, config: ModelConfig, dtype: torch.dtype, device: torch.device, tokens: int = BLOCK_TOKENS) -> None:
-        self._shape = (config.layers, 2, config.kv_heads, config.head_dim)
-        self._room = self._allocate(tokens, dtype, device)
+    def __init__(self, config: ModelConfig, dtype: torch.dtype, device: torch.device, tokens: int = 0) -> None:
+        self._slots, self._chunk = slots(config), config.attention_chunk if any(config.chunked) else None
+        layers = len(config.global_layers), len(config.chunked_layers)
+        self.whole, self.current = (Track((count, config.kv_heads, config.head_dim), dtype, device) for count in layers)
         self.length = 0
+        self._pass = Pass([])
+        self.whole.reserve(tokens)
 
-    def reserve(self, tokens: int) -> None:
-        """Make room for so many more."""
-        needed = self.length + tokens
-        if needed <= self._room.shape[3]:
-            return
-        grown = self._allocate(needed, self._room.dtype, self._room.device)
-        grown[:, :, :, : self.length] = self.state()
-        self._room = grown
+    def begin(self, tokens: int) -> None:
+        """Make room for so many new tokens."""
+        runs = ranges(self.length, tokens, self._chunk)
+        self._pass = Pass(runs, self.current.empty() if len(runs) > 1 else None)
+        self.whole.reserve(tokens)
+        if self._chunk is not None:
+            first, end = runs[-1]
+            (self._pass.after or self.current).reserve(end - first)
 
-    def write(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Put one layer's new k and v [G, T, D] after the settled tokens; returns that layer's k and v with them, [G, L, D] each."""
-        end = self.length + k.shape[1]
-        self._room[layer, 0, :, self.length : end] = k
-        self._room[layer, 1, :, self.length : end] = v
-        return self._room[layer, 0, :, :end], self._room[layer, 1, :, :end]
+    def write(self, layer: int, k: Tensor, v: Tensor) -> list[Attended]:
+        """One layer's new keys and values [G, T, D] in; what each run of the new tokens attends to out."""
+        slot = self._slots[layer]
+        if not slot.chunked:
+            return [Attended(0, k.shape[1], self.whole.write(slot.index, k, v))]
+        return [self._run(slot, k, v, run) for run in self._pass.runs]
+
+    def _run(self, slot: Slot, k: Tensor, v: Tensor, run: tuple[int, int]) -> Attended:
+        first, end = run
+        own = k[:, first:end], v[:, first:end]
+        if run == self._pass.runs[-1]:
+            return Attended(first, end, (self._pass.after or self.current).write(slot.index, *own))
+        before = self.current.read(slot.index) if first == 0 else []
+        return Attended(first, end, [*before, own])
 
     def advance(self, tokens: int) -> None:
         """What every layer wrote is settled."""
         self.length += tokens
-
-    def extend(self, state: Tensor) -> None:
-        """Append stored state [layers, 2, G, T, D] that was computed at just these positions."""
-        tokens = state.shape[3]
-        self.reserve(tokens)
-        self._room[:, :, :, self.length : self.length + tokens] = state
-        self.length += tokens
+        if tokens:
+            self.whole.parts[-1].length += tokens
+        if self._chunk is not None and tokens:
+            self.current = self._pass.after or self.current
+            first, end = self._pass.runs[-1]
+            self.current.parts[-1].length += end - first
+            if self.length % self._chunk == 0:
+                self.current = self.current.empty()
 
     def truncate(self, length: int) -> None:
-        """Forget what comes after the first `length` tokens."""
-        self.length = min(self.length, length)
+        """Forget what comes after the first `length` tokens. Raises EngineError for the middle of an attention chunk that is over."""
+        if length >= self.length:
+            return
+        in_chunk = length % self._chunk if self._chunk else 0
+        if self._chunk and in_chunk and length // self._chunk != self.length // self._chunk:
+            raise EngineError(
+                f"The chunked layers' state of token {length:,} is gone. Truncate at a multiple of {self._chunk:,} and read on from there."
+            )
+        self.whole.truncate(length)
+        self.current.truncate(in_chunk)
+        self.length = length
+
+    def fork(self) -> KVCache:
+        """A second sequence that goes on from here by itself. Nothing is copied."""
+        other = object.__new__(KVCache)
+        other._slots, other._chunk, other.length, other._pass = self._slots, self._chunk, self.length, Pass([])
+        other.whole, other.current = self.whole.fork(), self.current.fork()
+        return other
+
+    def save(self, first: int = 0) -> State:
+        """The state of the tokens from `first` on. Views where they lie in one part: clone what must outlive the cache."""
+        current = self.current.state() if self.current.length else None
+        return State(self.whole.state(first), current)
+
+    def restore(self, state: State) -> None:
+        """Append tokens that were computed at just these positions. Raises EngineError where their end needs a chunk's partial state."""
+        length = self.length + state.whole.shape[3]
+        inside = length % self._chunk if self._chunk else 0
+        if inside != (0 if state.current is None else state.current.shape[3]):
+            raise EngineError(
+                f"The state ends {inside:,} tokens inside an attention chunk without the chunked layers' state. Read it again."
+            )
+        self.whole.extend(state.whole)
+        self.current = self.current.empty()
+        if state.current is not None:
+            self.current.extend(state.current)
+        self.length = length
 
     def state(self, first: int = 0) -> Tensor:
-        """[layers, 2, G, length - first, D], a view."""
-        return self._room[:, :, :, first : self.length]
+        return self.whole.state(first)
 
-    def _allocate(self, tokens: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        layers, kinds, groups, size = self._shape
-        blocks = -(-tokens // BLOCK_TOKENS)
-        return torch.empty(layers, kinds, groups, blocks * BLOCK_TOKENS, size, dtype=dtype, device=device)
+    def extend(self, state: Tensor) -> None:
+        self.restore(State(state, None))
+
+    @property
+    def bytes(self) -> int:
+        """Memory held, room included."""
+        return self.whole.bytes + self.current.bytes

@@ -1,24 +1,31 @@
 """Causal attention of new tokens over cached ones, with fewer kv heads than query heads.
 
-Two paths with one signature: `attend` walks over tiles of queries and reads for each only the keys that it may see, which on a CPU
-takes half the time of one masked call; `attend_reference` is that masked call. Legend: T new tokens, L tokens with the cached ones,
-H query heads, G kv heads, D head size.
+A layer with positions turns queries and keys (and, where the model says so, normalises them afterwards); one without positions lets its
+queries grow with their place in the prompt. Keys come in parts, and queries are taken by tiles that see only the keys before them, so
+memory stays the same however long the prompt is. Two paths with one signature: `attend`, and `attend_reference`, which is one masked call.
+
+Legend: T new tokens, L tokens with the cached ones, H query heads, G kv heads, R = H / G, D head size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.cache.kv_cache import KVCache
+from engine.cache.kv_cache import KeysValues, KVCache
 from engine.config import ModelConfig
+from engine.model.linear import Linear
+from engine.model.norm import rms
 from engine.model.rope import rotate
 
 TILE_TOKENS = 128
+# So many keys are scored at once; a longer part is walked over in blocks, whose results are merged by their weights.
+KEY_BLOCK_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,55 +36,132 @@ class Segment:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What the tokens' positions mean to a layer: angles, each [T, 1, D], and how much a query without positions grows, [T, 1, 1]."""
+
+    cos: Tensor
+    sin: Tensor
+    growth: Tensor | None
+
+
 class Attention(nn.Module):
     """One layer's attention. Several segments share the projections and attend each to its own cache."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
+        self.layer, self.rope, self.qk_norm, self.eps = layer, config.rope[layer], config.qk_norm, config.norm_eps
         self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
-        self.qkv = nn.Linear(config.hidden, (config.heads + 2 * config.kv_heads) * config.head_dim, bias=False)
-        self.out = nn.Linear(config.heads * config.head_dim, config.hidden, bias=False)
+        self.qkv = Linear(config.hidden, (config.heads + 2 * config.kv_heads) * config.head_dim)
+        self.out = Linear(config.heads * config.head_dim, config.hidden)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, segments: Sequence[Segment], layer: int) -> Tensor:
+    def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
         # x: [T of all segments, C]
-        heads = self.qkv(x).view(len(x), -1, self.head_dim)
-        turned = rotate(heads[:, : self.heads + self.kv_heads], cos, sin).transpose(0, 1)
-        queries, keys = turned[: self.heads], turned[self.heads :]
-        values = heads[:, self.heads + self.kv_heads :].transpose(0, 1)
-        mixed, first = torch.empty(len(x), self.heads, self.head_dim, dtype=x.dtype, device=x.device), 0
-        for segment in segments:
-            part = slice(first, first + segment.tokens)
-            k, v = segment.cache.write(layer, keys[:, part], values[:, part])
-            mixed[part] = attend(queries[:, part], k, v).transpose(0, 1)
-            first += segment.tokens
-        out: Tensor = self.out(mixed.flatten(1))
+        q, k, v = self.project(x, places)
+        if len(segments) == 1:
+            mixed = self.mix(segments[0].cache, q, k, v)
+        else:
+            sizes = [segment.tokens for segment in segments]
+            parts = zip(segments, *(torch.split(placed, sizes, 1) for placed in (q, k, v)), strict=True)
+            mixed = torch.cat([self.mix(segment.cache, *own) for segment, *own in parts], dim=1)
+        out: Tensor = self.out(mixed.transpose(0, 1).reshape(len(x), -1).to(x.dtype))
         return out
 
+    def project(self, x: Tensor, places: Places) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries [H, T, D], keys and values [G, T, D], placed."""
+        heads = self.qkv(x).view(len(x), -1, self.head_dim)
+        turned, values = heads[:, : -self.kv_heads], heads[:, -self.kv_heads :]
+        if self.rope:
+            turned = rotate(turned, places.cos, places.sin)
+            if self.qk_norm:
+                turned = rms(turned, self.eps)
+        queries, keys = turned[:, : self.heads], turned[:, self.heads :]
+        if not self.rope and places.growth is not None:
+            queries = queries * places.growth
+        return queries.transpose(0, 1), keys.transpose(0, 1), values.transpose(0, 1)
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """[H, T, D] for queries [H, T, D] that are the last T of the L keys and values [G, L, D]."""
-    (heads, tokens, size), (groups, length, _) = q.shape, k.shape
-    grouped = (q * size**-0.5).reshape(groups, heads // groups, tokens, size)
-    mixed = torch.empty_like(grouped)
+    def mix(self, cache: KVCache, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """[H, T, D]: one segment's queries [H, T, D] over its cache, which takes the new keys and values [G, T, D]."""
+        attended = cache.write(self.layer, k, v)
+        mixed = [attend(q[:, run.first : run.end], run.parts) for run in attended]
+        return mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=1)
+
+
+def attend(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:
+    """[H, T, D] for queries [H, T, D] that are the last T of all the parts' tokens; in the parts' type."""
+    (heads, tokens, size), (groups, _, _) = q.shape, parts[0][0].shape
+    rows = (q * size**-0.5).to(parts[0][0].dtype).reshape(groups, heads // groups, tokens, size)
+    length = sum(k.shape[1] for k, _ in parts)
+    tiles = []
     for first in range(0, tokens, TILE_TOKENS):
         end = min(first + TILE_TOKENS, tokens)
-        seen = length - tokens + end
-        rows = grouped[:, :, first:end].reshape(groups, -1, size)
-        scores = torch.bmm(rows, k[:, :seen].transpose(1, 2)).view(groups, -1, end - first, seen)
-        if end - first > 1:
-            scores[..., seen - (end - first) :] += future(end - first, scores)
-        weights = torch.softmax(scores, dim=-1).view(groups, -1, seen)
-        mixed[:, :, first:end] = torch.bmm(weights, v[:, :seen]).view(groups, -1, end - first, size)
-    return mixed.view(heads, tokens, size)
+        tiles.append(attend_tile(rows[:, :, first:end], key_blocks(parts, length - tokens + end)))
+    return (tiles[0] if len(tiles) == 1 else torch.cat(tiles, 2)).view(heads, tokens, size)
 
 
-def future(tokens: int, like: Tensor) -> Tensor:
-    """[tokens, tokens]: minus infinity where a key comes after its query, else 0."""
-    return torch.full((tokens, tokens), float("-inf"), dtype=like.dtype, device=like.device).triu(1)
+def attend_tile(queries: Tensor, blocks: Sequence[KeysValues]) -> Tensor:
+    """[G, R, t, D] for a tile of scaled queries [G, R, t, D], the last t of the blocks' tokens."""
+    groups, repeats, tokens, size = queries.shape
+    rows = queries.reshape(groups, repeats * tokens, size)
+    if len(blocks) == 1:
+        k, v = blocks[0]
+        mixed = torch.bmm(torch.softmax(scores_of(rows, k, tokens, k.shape[1]), -1), v)
+    else:
+        mixed = merged(rows, blocks, tokens)
+    return mixed.view(groups, repeats, tokens, size)
 
 
-def attend_reference(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def merged(rows: Tensor, blocks: Sequence[KeysValues], tokens: int) -> Tensor:
+    """[G, R*t, D]: the softmax over all blocks, one block at a time (running maximum, sum and mixture, as in arXiv:1805.02867)."""
+    top = torch.full((*rows.shape[:2], 1), float("-inf"), device=rows.device)
+    total, mixed = torch.zeros_like(top), torch.zeros(rows.shape, device=rows.device)
+    left = sum(k.shape[1] for k, _ in blocks)
+    for k, v in blocks:
+        scores = scores_of(rows, k, tokens, left).float()
+        left -= k.shape[1]
+        higher = torch.maximum(top, scores.amax(-1, keepdim=True))
+        shrink, weights = torch.exp(top - higher), torch.exp(scores.sub_(higher))
+        total = total * shrink + weights.sum(-1, keepdim=True)
+        mixed = mixed * shrink + torch.bmm(weights.to(v.dtype), v)
+        top = higher
+    return (mixed / total).to(rows.dtype)
+
+
+def scores_of(rows: Tensor, k: Tensor, tokens: int, left: int) -> Tensor:
+    """[G, R*t, l] of rows [G, R*t, D] with a block of keys [G, l, D]; `left`: this block's tokens and those of the blocks after it.
+
+    The queries are the last t of those; minus infinity stands where a key comes after its query.
+    """
+    scores = torch.bmm(rows, k.transpose(1, 2))
+    length, unseen = k.shape[1], left - k.shape[1]
+    hidden = min(tokens - unseen, length)  # so many of the block's last keys are themselves new
+    if tokens > 1 and hidden > 0:
+        mask = future(tokens, scores.dtype, scores.device)[:, tokens - unseen - hidden : tokens - unseen]
+        scores.view(len(k), -1, tokens, length)[..., length - hidden :].add_(mask)
+    return scores
+
+
+@lru_cache(maxsize=256)
+def future(tokens: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """[t, t]: minus infinity where a key comes after its query, else 0."""
+    return torch.full((tokens, tokens), float("-inf"), dtype=dtype, device=device).triu(1)
+
+
+def key_blocks(parts: Sequence[KeysValues], seen: int) -> list[KeysValues]:
+    """The first `seen` tokens of the parts, in blocks of at most KEY_BLOCK_TOKENS."""
+    blocks = []
+    for k, v in parts:
+        usable = min(k.shape[1], seen)
+        for first in range(0, usable, KEY_BLOCK_TOKENS):
+            end = min(first + KEY_BLOCK_TOKENS, usable)
+            blocks.append((k[:, first:end], v[:, first:end]))
+        seen -= usable
+    return blocks
+
+
+def attend_reference(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:
     """The same by torch's own attention with a whole T x L mask."""
+    k, v = (torch.cat(kept, 1) for kept in zip(*parts, strict=True))
     tokens, length = q.shape[1], k.shape[1]
     mask = torch.ones(tokens, length, dtype=torch.bool, device=q.device).tril(length - tokens)
-    return F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=mask, enable_gqa=True)[0]
+    return F.scaled_dot_product_attention(q[None].to(k.dtype), k[None], v[None], attn_mask=mask, enable_gqa=True)[0]

@@ -1,6 +1,7 @@
-"""The llama decoder over packed segments: several sequences share every matrix product, each attends to its own cache.
+"""The decoder over packed segments: several sequences share every matrix product, each attends to its own cache.
 
-Knows token ids and caches, no text.
+One decoder for every family: which layers turn positions, attend in chunks or route to experts is data (`engine.config`). Knows token
+ids, image features and caches, no text.
 """
 
 from __future__ import annotations
@@ -8,29 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.cache.kv_cache import KVCache
-from engine.config import ModelConfig
-from engine.model.attention import Attention, Segment
+from engine.config import ModelConfig, Temperature
+from engine.model.attention import Attention, Places, Segment
 from engine.model.feed_forward import FeedForward
+from engine.model.linear import Linear, to_int8
+from engine.model.moe import MoE
 from engine.model.norm import RMSNorm
-from engine.model.rope import angles
+from engine.model.projector import fuse
+from engine.model.rope import angles, frequencies
+
+__all__ = ["Decoder", "Segment"]
 
 
 class Layer(nn.Module):
     """Attention, then the feed-forward part, each on a normalised input and added back."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.attention_norm = RMSNorm(config.hidden, config.norm_eps)
-        self.attention = Attention(config)
+        self.attention = Attention(config, layer)
         self.feed_forward_norm = RMSNorm(config.hidden, config.norm_eps)
-        self.feed_forward = FeedForward(config)
+        self.feed_forward = MoE(config) if config.moe[layer] else FeedForward(config.hidden, config.ffn)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, segments: Sequence[Segment], layer: int) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), cos, sin, segments, layer)
+    def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), places, segments)
         out: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
         return out
 
@@ -43,21 +48,35 @@ class Decoder(nn.Module):
         self.config = config
         # Given its (meta) weight, because drawing a random one first would load a second's worth of torch that nothing else needs.
         self.embed: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(config.vocab, config.hidden))  # type: ignore[no-untyped-call]
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.layers = nn.ModuleList(Layer(config, layer) for layer in range(config.layers))
         self.norm = RMSNorm(config.hidden, config.norm_eps)
-        self.head = None if config.tied else nn.Linear(config.hidden, config.vocab, bias=False)
+        self.head = Linear(config.hidden, config.vocab)
+        self.frequencies: Tensor
+        self.dtype: torch.dtype
+        self.kv_dtype: torch.dtype
 
     @classmethod
-    def from_weights(cls, config: ModelConfig, weights: dict[str, Tensor]) -> Decoder:
-        """Built without memory of its own and given these tensors, all of them and no other."""
+    def from_weights(cls, config: ModelConfig, weights: dict[str, Tensor], *, int8: bool = False) -> Decoder:
+        """Built without memory of its own and given these tensors, all of them and no other.
+
+        `int8`: matrix products in int8 (engine.model.linear), everything between them in fp32, keys and values in the weights' type.
+        """
         with torch.device("meta"):
             decoder = cls(config)
-        decoder.load_state_dict(weights, strict=True, assign=True)
+        tied = {"head.weight": weights["embed.weight"]} if config.tied else {}
+        decoder.load_state_dict(weights | tied, strict=True, assign=True)
+        decoder.dtype = decoder.kv_dtype = decoder.embed.weight.dtype
+        decoder.frequencies = frequencies(config).to(decoder.device)
+        if int8:
+            decoder._to_int8()
         return decoder.eval().requires_grad_(False)
 
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.embed.weight.dtype
+    def _to_int8(self) -> None:
+        to_int8(self)
+        for norm in self.modules():
+            if isinstance(norm, RMSNorm):
+                norm.float()
+        self.dtype = torch.float32
 
     @property
     def device(self) -> torch.device:
@@ -65,19 +84,22 @@ class Decoder(nn.Module):
 
     def new_cache(self, tokens: int = 0) -> KVCache:
         """An empty cache with room for so many tokens."""
-        return KVCache(self.config, self.dtype, self.device, max(tokens, 1))
+        return KVCache(self.config, self.kv_dtype, self.device, tokens)
 
     @torch.inference_mode()
-    def forward(self, ids: Tensor, segments: Sequence[Segment]) -> Tensor:
-        """Hidden states [T, C] of the packed ids [T]: the segments' new tokens one after another. Each cache grows by its tokens."""
-        starts = [segment.cache.length for segment in segments]
+    def forward(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None) -> Tensor:
+        """Hidden states [T, C] of the packed ids [T]: the segments' new tokens one after another. Each cache grows by its tokens.
+
+        `features` [n, C] stand for the n patch tokens among the ids, in order.
+        """
         for segment in segments:
-            segment.cache.reserve(segment.tokens)
-        positions = torch.cat([torch.arange(start, start + segment.tokens) for start, segment in zip(starts, segments, strict=True)])
-        cos, sin = angles(positions.to(self.device), self.config.head_dim, self.config.rope_theta, self.dtype)
-        x: Tensor = self.embed(ids.to(self.device))
-        for number, layer in enumerate(self.layers):
-            x = layer(x, cos, sin, segments, number)
+            segment.cache.begin(segment.tokens)
+        x: Tensor = self.embed(ids.to(self.device)).to(self.dtype)
+        if features is not None and self.config.vision is not None:
+            x = fuse(x, ids.to(self.device), self.config.vision.patch_token, features.to(x))
+        places = self._places(segments)
+        for layer in self.layers:
+            x = layer(x, places, segments)
         for segment in segments:
             segment.cache.advance(segment.tokens)
         normed: Tensor = self.norm(x)
@@ -86,5 +108,18 @@ class Decoder(nn.Module):
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
         """fp32 [T, V] for hidden states [T, C]."""
-        head = self.embed.weight if self.head is None else self.head.weight
-        return F.linear(hidden, head).float()
+        logits: Tensor = self.head(hidden)
+        return logits.float()
+
+    def _places(self, segments: Sequence[Segment]) -> Places:
+        runs = [torch.arange(segment.cache.length, segment.cache.length + segment.tokens) for segment in segments]
+        positions = torch.cat(runs).to(self.device)
+        cos, sin = angles(positions, self.frequencies, self.dtype)
+        temperature = self.config.temperature
+        return Places(cos, sin, None if temperature is None else growth(positions, temperature, self.dtype))
+
+
+def growth(positions: Tensor, temperature: Temperature, dtype: torch.dtype) -> Tensor:
+    """[T, 1, 1]: 1 + scale * ln(floor((pos + 1) / floor_scale) + 1) for int positions [T] (Llama 4's attention temperature)."""
+    steps = torch.floor((positions.float() + 1) / temperature.floor_scale)
+    return (1 + temperature.scale * torch.log1p(steps)).to(dtype)[:, None, None]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.config import ModelConfig
+from engine.model.linear import Linear
 
 
 class FeedForward(nn.Module):
     """down(silu(gate(x)) * up(x))."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, hidden: int, ffn: int) -> None:
         super().__init__()
-        self.gate_up = nn.Linear(config.hidden, 2 * config.ffn, bias=False)
-        self.down = nn.Linear(config.ffn, config.hidden, bias=False)
+        self.gate_up = Linear(hidden, 2 * ffn)
+        self.down = Linear(ffn, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [T, C]

@@ -1,13 +1,14 @@
-"""RMS normalisation with a weight."""
+"""RMS normalisation, with a weight and without one. The mean of squares is taken in fp32."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * weight over the last dimension; the mean of squares is taken in fp32."""
+    """x / rms(x) * weight over the last dimension."""
 
     def __init__(self, size: int, eps: float) -> None:
         super().__init__()
@@ -16,5 +17,12 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [T, C]
-        scale = torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + self.eps)
-        return (x * scale).to(x.dtype) * self.weight
+        if x.dtype is torch.float32:
+            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return rms(x, self.eps) * self.weight
+
+
+def rms(x: Tensor, eps: float) -> Tensor:
+    """x / rms(x) over the last dimension, in x's type."""
+    wide = x.float()
+    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)

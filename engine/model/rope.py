@@ -1,19 +1,42 @@
-"""Rotary positions: the first half of a head is rotated against the second half."""
+"""Rotary positions: the first half of a head is turned against the second half, pair j being (j, j + D/2).
+
+Checkpoints that pair neighbours have their rows put into this order at load; scores are the same, because q and k are permuted alike.
+"""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
 
+from engine.config import ModelConfig, RopeScaling
 
-def angles(positions: Tensor, head_dim: int, theta: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, each [T, 1, D/2], for int positions [T]; computed in fp32, whatever `dtype` they are given in."""
-    frequencies = theta ** (-torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim)
-    turned = positions.float()[:, None, None] * frequencies
-    return turned.cos().to(dtype), turned.sin().to(dtype)
+
+def frequencies(config: ModelConfig) -> Tensor:
+    """fp32 [D/2]: radians that each pair turns by a position."""
+    plain = config.rope_theta ** (-torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim)
+    return plain if config.rope_scaling is None else scaled(plain, config.rope_scaling)
+
+
+def scaled(plain: Tensor, scaling: RopeScaling) -> Tensor:
+    """llama3's scaling: slow pairs turn `factor` times slower, fast ones as before, those between by a blend of both."""
+    turns = scaling.original_context * plain / (2 * math.pi)  # full turns within the original context
+    if scaling.high == scaling.low:
+        share = (turns >= scaling.high).float()
+    else:
+        share = ((turns - scaling.low) / (scaling.high - scaling.low)).clamp(0, 1)
+    return plain * (share + (1 - share) / scaling.factor)
+
+
+def angles(positions: Tensor, frequencies: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosines and signed sines, each [T, 1, D], for int positions [T]; computed in fp32, whatever `dtype` they are given in."""
+    turned = positions[:, None, None].to(frequencies) * frequencies
+    cos, sin = turned.cos(), turned.sin()
+    return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Each head of x [T, heads, D] turned by its position's angles."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    swapped = x.view(*x.shape[:-1], 2, -1).flip(-2).view(x.shape)
+    return torch.addcmul(x * cos, swapped, sin)

@@ -62,7 +62,7 @@ def test_it_attends_the_same_on_both_paths(new: int, cached: int) -> None:
     generator = torch.Generator().manual_seed(3)
     q = torch.randn(6, new, 8, generator=generator)
     k, v = torch.randn(2, 2, new + cached, 8, generator=generator)
-    torch.testing.assert_close(attend(q, k, v), attend_reference(q, k, v), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(attend(q, [(k, v)]), attend_reference(q, [(k, v)]), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.weights
