@@ -112,7 +112,7 @@ def rope_scaling(table: Any, sizes: Mapping[str, Any]) -> RopeScaling:
     """The scaling that makes these factors [D/2], by which each pair's frequency is divided. Raises ModelDamaged if we know none."""
     found = np.asarray(table, dtype=np.float64).reshape(-1)
     for low, high in SCALINGS:
-        scaling = RopeScaling(float(found.max()), low, high, SCALED_CONTEXT)
+        scaling = RopeScaling(round(float(found.max()), 3), low, high, SCALED_CONTEXT)
         expected = factors(scaling, sizes["head_dim"], sizes["rope_theta"])
         if found.shape == expected.shape and np.allclose(found, expected, rtol=1e-3):
             return scaling
