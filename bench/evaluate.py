@@ -14,20 +14,18 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.scoring import Gold, Metrics, score
 from engine.errors import EngineError
 from engine.events import AnswerEvent
+from engine.face import EngineFace
 from engine.prompt import Prompt
 from engine.tokenizer import Tokenizer
 from ingest.ask import Answered, AnswerFailed, ask, home_folder, model_folder, open_engine
 from ingest.console import Console
 from ingest.progress import Progress, Report
 from ingest.sources import Source, prompt_over, read_sources
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _answers(golds: Sequence[Gold], room: _Room, engine: Engine, console: Console) -> Iterator[Answered]:
+def _answers(golds: Sequence[Gold], room: _Room, engine: EngineFace, console: Console) -> Iterator[Answered]:
     started = time.perf_counter()
     for done, gold in enumerate(golds, 1):
         desk = room.desk(gold.documents)

@@ -11,19 +11,16 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.errors import EngineError, StoreFull
 from engine.events import AnswerEvent, Done, Located
+from engine.face import EngineFace
 from engine.prompt import Prompt
 from engine.tokenizer import Tokenizer
 from ingest.ask import Answered, AnswerFailed, ask, home_folder, model_folder, open_engine, place_name
 from ingest.console import Console
 from ingest.progress import Progress
 from ingest.sources import Sources, prompt_over, read_sources
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 # Enough for a contract of some fifty pages; nobody waits much longer for a terminal to come back.
 READ_AHEAD_SECONDS = 40.0
@@ -68,7 +65,7 @@ def _ask(files: list[Path], question: str, as_json: bool, console: Console) -> i
     return 0
 
 
-def _read_ahead(engine: Engine, prompt: Prompt, console: Console) -> None:
+def _read_ahead(engine: EngineFace, prompt: Prompt, console: Console) -> None:
     """Keeps the state of what the question did not need, so that the next question finds it. The answer is out already.
 
     Once for a set of files, and for a while: what is left then is read when a question needs it.

@@ -6,16 +6,15 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from engine.access import get_engine
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote
+from engine.face import EngineFace
 from engine.loading.bundled import default_folder
 from engine.prompt import Prompt
 from ingest.prompt.page_map import PageMap
 from ingest.sources import Source
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 Answered = dict[str, Any]
 """The object that `ask --json` prints."""
@@ -35,15 +34,19 @@ def model_folder() -> Path:
     return Path(os.environ.get("LONGREAD_MODEL") or default_folder())
 
 
-def open_engine(home: Path) -> Engine:
-    """The engine on the model and the store of this machine. Imports torch."""
-    from engine.engine import Engine  # torch takes a second to import; parsing and refusing files should not wait for it
-
-    return Engine.open(model_folder(), home / "store")
+def open_engine(home: Path) -> EngineFace:
+    """The engine that the settings name: a server's, or this machine's, which imports torch. Raises an EngineError."""
+    return get_engine(model_folder(), home / "store")
 
 
 def ask(
-    engine: Engine, prompt: Prompt, sources: Mapping[str, Source], question: str, *, parse_s: float, watch: Callable[[AnswerEvent], None]
+    engine: EngineFace,
+    prompt: Prompt,
+    sources: Mapping[str, Source],
+    question: str,
+    *,
+    parse_s: float,
+    watch: Callable[[AnswerEvent], None],
 ) -> Answered:
     """Asks and waits for the end; `watch` sees each event as it comes. `sources` by document id. Raises AnswerFailed."""
     answer = _Answer(_Places(sources))

@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Token
+from engine.face import EngineFace
 from engine.prompt import Prompt
 from ingest.document import open_prompt
 from ingest.progress import Progress, Report
@@ -24,11 +25,8 @@ from webapp.jobs.models import Job
 from webapp.jobs.running import Outcome
 from webapp.library.models import ASKABLE, Collection, Document
 
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
-
-def answer(job: Job, report: Report, engine: Engine) -> Outcome:
+def answer(job: Job, report: Report, engine: EngineFace) -> Outcome:
     """The work of an ANSWER job. A second attempt starts again, and says so to those who saw the first."""
     row = Answer.objects.select_related("question__collection__owner").filter(job=job).first()
     if row is None:
@@ -114,6 +112,8 @@ class _Recording:
         event_log.write(self.row.id, "located", {"places": self.located})
 
     def _token(self, event: Token) -> None:
+        if not event.text:
+            return  # a server is silent: only a moment to stop
         self.text += event.text
         self.report(Progress("answering", len(self.text), 0, "characters"))
         event_log.write(self.row.id, "token", {"text": event.text})

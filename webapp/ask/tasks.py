@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from engine.access import get_engine
 from ingest.progress import Report
 from webapp.ask import answering
 from webapp.celery import app
@@ -20,8 +21,5 @@ def answer_question(self: Any, job_id: str) -> None:
 
 
 def _answer(job: Job, report: Report) -> Outcome:
-    # Imported here, because only the engine worker may load torch.
-    from engine.runtime import get_engine
-
     engine = get_engine(model_folder(), settings.LONGREAD_STORE, settings.LONGREAD_STORE_BYTES)
     return answering.answer(job, report, engine)

@@ -2,11 +2,13 @@
 
 longread.E001  the data folder cannot be written         longread.W002  the broker does not answer (only with --deploy)
 longread.E003  the model is not where it is said to be   longread.E004  DEBUG where others can see it
-longread.E005  the secret key is short
+longread.E005  the secret key is short                  longread.E006  the model server's settings cannot be used
+longread.W007  the model server cannot be used (only with --deploy)
 """
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+
+from engine.errors import EngineError
+from engine.remote.address import AddressWrong, from_environment
+from webapp.core.model_server import ServerWatch
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", "testserver"}
 LEAST_SECRET_CHARACTERS = 32
@@ -48,6 +54,28 @@ def model_check(**_: Any) -> list[CheckMessage]:
         return []
     hint = "Set LONGREAD_MODEL to a folder with a model.gguf, or unset it for the bundled model."
     return [Error(f"LONGREAD_MODEL is {settings.LONGREAD_MODEL!r}, and there is no model.gguf in it.", hint=hint, id="longread.E003")]
+
+
+@register()
+def server_settings_check(**_: Any) -> list[CheckMessage]:
+    try:
+        from_environment()
+    except AddressWrong as error:
+        hint = "docs/settings.md says what LONGREAD_ENGINE_* may hold; unset LONGREAD_ENGINE_URL to answer on this machine."
+        return [Error(str(error), hint=hint, id="longread.E006")]
+    return []
+
+
+@register(deploy=True)
+def server_check(**_: Any) -> list[CheckMessage]:
+    try:
+        asyncio.run(ServerWatch().look())
+    except AddressWrong:
+        return []  # said above
+    except EngineError as error:
+        hint = "Questions fail until it can be used; unset LONGREAD_ENGINE_URL to answer on this machine."
+        return [Warning(str(error), hint=hint, id="longread.W007")]
+    return []
 
 
 @register()

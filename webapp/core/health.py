@@ -18,7 +18,9 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from engine.remote.address import is_named
 from webapp.core.broker import async_broker
+from webapp.core.model_server import ServerWatch
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +44,9 @@ class Part:
 @require_safe
 async def healthz(_request: HttpRequest) -> JsonResponse:
     """200 if every part answers, 503 if one does not."""
-    up = await asyncio.gather(*(_is_up(part) for part in PARTS))
-    parts = {part.name: {"ok": True} if ok else {"ok": False, "breaks": part.breaks} for part, ok in zip(PARTS, up, strict=True)}
+    needed = (*PARTS, MODEL_SERVER) if is_named() else PARTS
+    up = await asyncio.gather(*(_is_up(part) for part in needed))
+    parts = {part.name: {"ok": True} if ok else {"ok": False, "breaks": part.breaks} for part, ok in zip(needed, up, strict=True)}
     response = JsonResponse({"ok": all(up), "parts": parts}, status=200 if all(up) else 503)
     response["Cache-Control"] = "no-store"
     return response
@@ -84,3 +87,4 @@ PARTS = (
     Part("broker", _broker, "Uploads wait unread, questions wait unanswered, and answers do not stream. They go on when it is back."),
     Part("disk", _disk, "Less than 500 MB are free: uploads may be refused, and read documents may not be stored."),
 )
+MODEL_SERVER = Part("model server", ServerWatch().look, "Questions fail, and say why. Uploads and everything else go on.")

@@ -9,18 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
+from engine.face import EngineFace
 from engine.prompt import Prompt
 from ingest.document import open_prompt
 from ingest.storage import DocumentFolder
 from webapp.celery import app
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +40,7 @@ def _ask_engine() -> None:
         logger.warning("The broker does not answer; the engine will forget deleted documents when its worker starts again.")
 
 
-def forget(engine: Engine) -> int:
+def forget(engine: EngineFace) -> int:
     """Deletes the stored state of everything that was discarded. Returns how many documents that were."""
     count = 0
     for folder, prompt in _discarded():

@@ -7,6 +7,7 @@ from typing import Any
 from celery.signals import worker_ready
 from django.conf import settings
 
+from engine.access import get_engine
 from webapp.celery import app
 from webapp.core.model_files import model_folder
 from webapp.library import forgetting
@@ -14,9 +15,6 @@ from webapp.library import forgetting
 
 @app.task(name="library.forget")
 def forget() -> None:
-    # Imported here, because only the engine worker may load torch.
-    from engine.runtime import get_engine
-
     forgetting.forget(get_engine(model_folder(), settings.LONGREAD_STORE, settings.LONGREAD_STORE_BYTES))
 
 

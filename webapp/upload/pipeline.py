@@ -13,13 +13,13 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
 from django.dispatch import receiver
 
 from engine.errors import StoreFull
+from engine.face import EngineFace
 from engine.lexical import LexicalIndex
 from engine.tokenizer import Tokenizer
 from ingest.archive import Member, expand
@@ -34,9 +34,6 @@ from webapp.jobs.services import job_create
 from webapp.jobs.signals import job_broke, job_restarted
 from webapp.library.models import Document, DocumentState, Page
 from webapp.upload.services import document_create, shown_name
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +139,7 @@ def _member_create(archive: Document, member: Member, file: Path, path: str) -> 
     file.unlink()
 
 
-def prefill_document(job: Job, report: Report, engine: Engine) -> Outcome:
+def prefill_document(job: Job, report: Report, engine: EngineFace) -> Outcome:
     """One slice of reading ahead. Asking never needs it: what is located and not stored is read on demand."""
     document = _document(job)
     parsed = [(str(document.id), document.path, document.folder)]
@@ -168,7 +165,7 @@ def _read_as_far_as(document: Document, tokens: int, state: DocumentState) -> Ou
     return Outcome.MORE if state == DocumentState.READING else Outcome.DONE
 
 
-def _has_room(engine: Engine) -> bool:
+def _has_room(engine: EngineFace) -> bool:
     status = engine.status()
     return status.store_bytes < STORE_SHARE * status.store_budget_bytes and shutil.disk_usage(settings.LONGREAD_HOME).free > 10**9
 

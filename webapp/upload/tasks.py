@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from engine.access import get_engine
 from ingest.progress import Report
 from webapp.celery import app
 from webapp.core.model_files import model_folder
@@ -25,8 +26,5 @@ def prefill_document(self: Any, job_id: str) -> None:
 
 
 def _prefill(job: Job, report: Report) -> Outcome:
-    # Imported here, because only the engine worker may load torch.
-    from engine.runtime import get_engine
-
     engine = get_engine(model_folder(), settings.LONGREAD_STORE, settings.LONGREAD_STORE_BYTES)
     return pipeline.prefill_document(job, report, engine)

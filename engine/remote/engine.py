@@ -1,0 +1,152 @@
+"""The engine's public face over an OpenAI-compatible server: locate here, by words; answer there; verify every quote here.
+
+The server gets the whole prompt where that fits its context, else the located passages, best first until it is full. Nothing is kept here:
+what a server has read it keeps in a prefix cache of its own, which hits because the same passages are always spelled the same way and the
+question comes last (engine.passages). For several threads at once. Knows prompts and events; no rows, no requests, no queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from engine.calibration import LOCATE_CHUNKS
+from engine.citing import FreeAnswer
+from engine.errors import EngineError
+from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Failed, Located, PrefillEvent, Token
+from engine.lexical import LexicalHit
+from engine.passages import fixed_tokens, messages
+from engine.places import Texts, by_words, candidates
+from engine.prompt import Prompt
+from engine.remote.address import ServerAddress
+from engine.remote.asked import PASSAGES, Asked
+from engine.remote.completion import Ended, ServerUsage, completion
+from engine.remote.connection import Connection, Patience
+from engine.remote.failures import PromptTooLong
+from engine.remote.server import Server, describe
+from engine.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+ANSWER_TOKENS = 1024
+MOST_PASSAGES = 1000
+# The server's tokenizer is not ours: so much of its context is left free for the difference.
+SPARE_SHARE = 0.15
+# After so many seconds a server is asked again which model it serves.
+KNOWN_SECONDS = 60.0
+
+
+class RemoteEngine:
+    """One server, asked for one model."""
+
+    def __init__(self, address: ServerAddress, tokenizer: Tokenizer, patience: Patience | None = None) -> None:
+        self.tokenizer = tokenizer
+        self._connection = Connection(address, patience or Patience())
+        self._server: Server | None = None
+        self._known_until = 0.0
+
+    @classmethod
+    def open(cls, address: ServerAddress, model_folder: Path) -> RemoteEngine:
+        """The server at an address; of the model here it needs only the tokenizer, which made the prompts. Asks nothing yet."""
+        return cls(address, Tokenizer.open(model_folder))
+
+    @property
+    def name(self) -> str:
+        return self._server.model if self._server else self._connection.address.model or self._connection.address.host
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def status(self) -> EngineStatus:
+        """The model, and the server as its device. Raises EngineError where the server cannot be asked."""
+        server = self._described()
+        return EngineStatus(server.model, self._connection.address.host, "the server's", PASSAGES, 0, 0, 0)
+
+    def prefill(self, prompt: Prompt, *, deadline: float | None = None) -> Iterator[PrefillEvent]:  # noqa: ARG002 -- the face's
+        """Nothing to do, and so no event: the server reads a prompt when the first question over it comes."""
+        return iter(())
+
+    def forget(self, prompt: Prompt) -> None:
+        """Nothing is kept here; what a server holds of a prompt goes when it needs the room."""
+
+    def locate(self, prompt: Prompt, question: str, *, limit: int = LOCATE_CHUNKS) -> list[Located]:
+        """The chunks that share words with the question, best first. Raises an EngineError."""
+        texts = Texts(prompt)
+        return [texts.located(place) for place in by_words(prompt, candidates(prompt, question, limit))]
+
+    def answer(self, prompt: Prompt, question: str, *, options: AnswerOptions | None = None) -> Iterator[AnswerEvent]:
+        """Located, then tokens and quotes, then one Done or Failed; an empty Token now and then while the server is silent.
+
+        Closing the iterator closes the request, on which servers stop.
+        """
+        try:
+            yield from self._answer(prompt, question, options or AnswerOptions())
+        except EngineError as error:
+            yield Failed(str(error))
+        except OSError as error:
+            yield Failed(f"A file of this prompt cannot be read ({error}). Parse the document again.")
+
+    def _answer(self, prompt: Prompt, question: str, options: AnswerOptions) -> Iterator[AnswerEvent]:
+        asked = Asked(prompt, question, options)
+        hits = candidates(prompt, question, MOST_PASSAGES) if question.strip() else []
+        yield from (asked.texts.located(place) for place in by_words(prompt, hits[: options.locate_chunks or LOCATE_CHUNKS]))
+        asked.clock.located()
+        if not question.strip() or not prompt.chunks:
+            yield asked.done(FreeAnswer([], asked.texts), [], self.name, PASSAGES)
+            return
+        server = self._described()
+        try:
+            yield from self._read(asked, hits, server, server.context)
+        except PromptTooLong as error:
+            logger.warning("%s Trying with half as much.", error)
+            yield from self._read(asked, hits, server, server.context // 2)
+
+    def _read(self, asked: Asked, hits: Sequence[LexicalHit], server: Server, context: int) -> Iterator[AnswerEvent]:
+        """The answer from as much of the prompt as `context` tokens hold. Raises PromptTooLong, before any text, and ServerFailed."""
+        room = min(asked.options.max_tokens or ANSWER_TOKENS, context // 4)
+        space = int((context - room) * (1 - SPARE_SHARE)) - fixed_tokens(self.tokenizer, asked.question)
+        mode, passages = asked.chosen(hits, space)
+        if hits and not passages:
+            raise EngineError(
+                f"A context of {context:,} tokens has no room for a passage. Give the server more, or set LONGREAD_ENGINE_CONTEXT."
+            )
+        answer = FreeAnswer(passages, asked.texts)
+        if passages:
+            chat = messages(passages, asked.texts, self.tokenizer, asked.question)
+            body = {"model": server.model, "messages": chat, "max_tokens": room, "temperature": 0.0}
+            asked.clock.sent()
+            with closing(completion(self._connection, body)) as pieces:  # type: ignore[type-var]
+                yield from self._follow(asked, answer, pieces)
+        yield asked.done(answer, passages, server.model, mode)
+
+    def _follow(self, asked: Asked, answer: FreeAnswer, pieces: Iterator[str | Ended | None]) -> Iterator[AnswerEvent]:
+        """The events of the pieces; once the model has said that the answer is not there, nothing more is waited for."""
+        for piece in pieces:
+            if piece is None:
+                yield Token("")
+            elif isinstance(piece, Ended):
+                yield from answer.end(cut=piece.cut)
+                self._log(piece.usage)
+            else:
+                asked.clock.heard()
+                for event in answer.feed(piece):
+                    asked.clock.first_token()
+                    yield event
+            if answer.denied:
+                return
+
+    def _described(self) -> Server:
+        """What the server says of itself, now or a moment ago."""
+        if self._server is None or time.monotonic() > self._known_until:
+            self._server = asyncio.run(describe(self._connection))
+            self._known_until = time.monotonic() + KNOWN_SECONDS
+        return self._server
+
+    def _log(self, usage: ServerUsage) -> None:
+        logger.info(
+            "%s read %s tokens, %s of them from its cache.", self._connection.address.host, usage.prompt_tokens, usage.cached_tokens
+        )
