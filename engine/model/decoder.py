@@ -92,6 +92,7 @@ class Decoder(nn.Module):
 
         `features` [n, C] stand for the n patch tokens among the ids, in order.
         """
+        segments = [segment for segment in segments if segment.tokens]
         for segment in segments:
             segment.cache.begin(segment.tokens)
         x: Tensor = self.embed(ids.to(self.device)).to(self.dtype)
