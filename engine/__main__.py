@@ -14,6 +14,7 @@ from engine.generate import reply
 from engine.loading.bundled import default_folder
 from engine.runtime import get_engine
 from engine.sampling import Sampling
+from engine.steps import stream
 
 
 def arguments() -> argparse.Namespace:
@@ -37,7 +38,8 @@ def run(asked: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="longread-store-") as store:
         engine = get_engine(asked.model, Path(store))
         sampling = Sampling(temperature=asked.temperature)
-        for token in reply(engine.decoder, engine.tokenizer, asked.message, max_tokens=asked.max_tokens, sampling=sampling):
+        steps = reply(engine.decoder, engine.tokenizer, asked.message, max_tokens=asked.max_tokens, sampling=sampling)
+        for token in stream(steps, engine.decoder):
             print(token.text, end="", flush=True)
         print()
 

@@ -5,7 +5,7 @@ An answer is any number of Located, then Tokens, then Quotes, then exactly one D
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,8 @@ class AnswerOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
+    """What the engine is and what it does now. `decode_tokens_per_second`: of all answers together, over the last seconds."""
+
     model: str
     device: str
     dtype: str
@@ -120,4 +122,9 @@ class EngineStatus:
     store_bytes: int
     store_budget_bytes: int
     store_chunks: int
-    prefill_tokens_per_second: float | None = field(default=None)
+    prefill_tokens_per_second: float | None = None
+    answers_running: int = 0
+    answers_waiting: int = 0
+    prefills_running: int = 0
+    prefills_waiting: int = 0
+    decode_tokens_per_second: float | None = None

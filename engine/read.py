@@ -8,7 +8,7 @@ window of its own, so nothing is approximated (design: *joined* reading). `engin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,15 +17,16 @@ from torch import Tensor
 from engine.cache.kv_cache import KVCache
 from engine.calibration import sentence_score
 from engine.chat_format import Asked
+from engine.events import Token
 from engine.lexical import terms
 from engine.locate import mean_likelihoods
-from engine.model.attention import Segment
 from engine.model.decoder import Decoder
 from engine.places import Place
 from engine.prefill import ChunkReader
 from engine.prompt import TokenArray
 from engine.sentences import sentences
 from engine.span import Body, SpanState
+from engine.steps import Steps, Telling, forward
 from engine.tokenizer import Tokenizer
 
 # So many sentences are looked at by the model, those that share most words with the question first.
@@ -58,21 +59,22 @@ class Sentence:
 
 
 def rank_sentences(
-    decoder: Decoder,
     reader: ChunkReader,
     tokenizer: Tokenizer,
     places: Sequence[tuple[Place, str]],
     asked: Asked,
     question: str,
     alone: float,
-) -> list[Sentence]:
+) -> Steps[list[Sentence]]:
     """The sentences of the chunks, each with its body's text, best first. `alone`: the question's mean log-probability after nothing."""
     chosen = _candidates(places, question)
     if not chosen:
         return []
     ids = [tokenizer.encode(sentence.words) for sentence in chosen]
-    caches = [reader.start(len(own) + len(asked.ids)) for own in ids]
-    means = mean_likelihoods(decoder, caches, ids, asked)
+    caches = []
+    for own in ids:
+        caches.append((yield from reader.start(len(own) + len(asked.ids))))
+    means = yield from mean_likelihoods(caches, ids, asked)
     looked = [replace(sentence, likelihood=mean - alone) for sentence, mean in zip(chosen, means, strict=True)]
     return sorted(looked, key=lambda sentence: sentence.score, reverse=True)
 
@@ -101,34 +103,35 @@ class SpanReader:
         self._examples = examples
         self._after_examples: Tensor | None = None
 
-    def read(self, sentence: Sentence, asking: TokenArray, max_tokens: int) -> Iterator[str]:
-        """The answer piece by piece, each as soon as it is decided. `asking` follows the sentence and opens the answer."""
+    def read(self, sentence: Sentence, asking: TokenArray, max_tokens: int) -> Telling[Token, str]:
+        """The answer, and before it its pieces, each as soon as it is decided. `asking` follows the sentence and opens the answer."""
         words = " " + sentence.words
         body = Body.of(self._tokenizer.encode(words), words, self._tokenizer.byte_lengths)
-        given, state = 0, SpanState(body)
-        cache = self._start(len(body.ids) + len(asking) + max_tokens + 1)
+        answer, state = "", SpanState(body)
+        cache = yield from self._start(len(body.ids) + len(asking) + max_tokens + 1)
         feed = torch.cat([torch.from_numpy(body.ids), torch.from_numpy(asking)])
-        while (token := self._next(cache, feed, state, max_tokens)) is not None:
+        while (token := (yield from self._next(cache, feed, state, max_tokens))) is not None:
             state.take(token)
             text = b"".join(map(self._tokenizer.token_bytes, state.taken)).decode(errors="ignore").lstrip()
-            if len(text) > given:
-                yield text[given:]
-                given = len(text)
+            if len(text) > len(answer):
+                yield Token(text[len(answer) :])
+                answer = text
             feed = torch.tensor([token], dtype=torch.int32)
+        return answer
 
-    def _start(self, room: int) -> KVCache:
+    def _start(self, room: int) -> Steps[KVCache]:
         cache = self._decoder.new_cache(len(self._examples) + room)
         if self._after_examples is None:
-            self._decoder(torch.from_numpy(self._examples), [Segment(cache, len(self._examples))])
+            yield from forward(torch.from_numpy(self._examples), cache)
             self._after_examples = cache.state().clone()
         else:
             cache.extend(self._after_examples)
         return cache
 
-    def _next(self, cache: KVCache, feed: Tensor, state: SpanState, max_tokens: int) -> int | None:
+    def _next(self, cache: KVCache, feed: Tensor, state: SpanState, max_tokens: int) -> Steps[int | None]:
         """The likeliest token that the sentence allows, or None where the answer ends."""
-        hidden = self._decoder(feed, [Segment(cache, len(feed))])
-        row = torch.log_softmax(self._decoder.logits(hidden[-1:])[0], dim=-1).cpu()
+        logits = yield from forward(feed, cache, range(len(feed) - 1, len(feed)))
+        row = torch.log_softmax(logits[0], dim=-1).cpu()
         allowed = torch.from_numpy(state.allowed()).long()
         if not len(allowed) or (state.may_end() and state.length >= max_tokens):
             return None

@@ -16,7 +16,7 @@ _engines: dict[tuple[Path, Path], Engine] = {}
 
 
 def get_engine(model_folder: Path, store_folder: Path, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> Engine:
-    """The process's engine for these folders. Answer one question at a time with it. Raises an EngineError.
+    """The process's engine for these folders, for all its threads. Raises an EngineError.
 
     LONGREAD_THREADS sets how many threads the arithmetic uses; without it, one a core.
     """

@@ -27,6 +27,7 @@ from engine.lexical import LexicalIndex
 from engine.loading.bundled import default_folder
 from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
 from engine.reading_format import asking
+from engine.steps import run
 from engine.tokenizer import Tokenizer
 
 BODY_CHARACTERS = 1600  # about 400 tokens
@@ -155,7 +156,8 @@ def ask(engine: Engine, prompt: Prompt, text: str, question: Question, kind: str
         return None
     best = found[0]
     sentence = best.text[best.start : best.end]
-    answer = "".join(engine.spans.read(best, asking(engine.tokenizer, question.text), MAX_TOKENS)) if question.answers else ""
+    read = engine.spans.read(best, asking(engine.tokenizer, question.text), MAX_TOKENS)
+    answer = run(read, engine.decoder) if question.answers else ""
     return Outcome(
         kind=kind,
         half=half,

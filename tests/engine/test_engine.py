@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,9 +106,9 @@ def test_it_skips_what_is_stored_and_stops_at_a_deadline(engine: Engine, prompt:
     assert [event.chunks_done for event in second] == [1, 2]
     last = list(engine.prefill(mine))[-1]
     assert (last.chunks_done, last.tokens_done) == (4, prompt.tokens) == (last.chunks, last.tokens)
-    before = engine._reader.tokens_read
+    before = engine._reader.spent.tokens
     assert len(list(engine.prefill(mine, deadline=time.monotonic()))) == 4
-    assert engine._reader.tokens_read == before
+    assert engine._reader.spent.tokens == before
 
 
 def test_it_answers_the_same_from_the_store_as_without(engine: Engine, prompt: Prompt) -> None:
@@ -130,14 +132,40 @@ def test_it_reads_a_damaged_chunk_again(engine: Engine, prompt: Prompt) -> None:
 
 
 def test_it_stops_when_the_iterator_is_closed(engine: Engine, prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls, forward = [], engine.decoder.forward
-    monkeypatch.setattr(engine.decoder, "forward", lambda *args: calls.append(1) or forward(*args))
+    whole = ask(engine, prompt, "Who founded the café?")
+    calls, closed, forward = [], threading.Event(), engine.decoder.forward
+
+    def held_after_the_second(*args: object) -> object:
+        calls.append(1)
+        return forward(*args) if len(calls) <= 2 or closed.wait(10) else pytest.fail("the iterator was not closed")
+
+    monkeypatch.setattr(engine.decoder, "forward", held_after_the_second)
     events = engine.answer(prompt, "Who founded the café?", options=ANY)
-    assert isinstance(next(events), Located)
-    before = len(calls)
+    assert next(events) == whole[0]
     events.close()  # type: ignore[attr-defined]
-    assert len(calls) == before
     assert list(events) == []
+    closed.set()
+    while engine.status().answers_running:
+        pass
+    assert len(calls) == 3, "the pass that ran at the closing is the last"
+
+
+def test_it_answers_several_questions_at_once_as_it_answers_each_alone(engine: Engine, prompt: Prompt) -> None:
+    questions = ["Who founded the café?", "How much is the annual rent?", "What is served on Sundays?", "By how much may the rent rise?"]
+    alone = [done_of(ask(engine, prompt, question)) for question in questions]
+    with ThreadPoolExecutor(len(questions)) as pool:
+        together = list(pool.map(lambda question: done_of(ask(engine, prompt, question)), questions))
+    assert [done.answer for done in together] == [done.answer for done in alone]
+    assert [done.confidence for done in together] == pytest.approx([done.confidence for done in alone], abs=0.05)
+    assert engine.status().decode_tokens_per_second
+
+
+def test_it_says_in_words_that_it_was_closed(weights_folder: Path, prompt: Prompt, tmp_path: Path) -> None:
+    closed = Engine.open(weights_folder, tmp_path / "store")
+    closed.close()
+    (last,) = closed.answer(prompt, "Who founded the café?")
+    assert isinstance(last, Failed)
+    assert "closed" in last.message
 
 
 def test_it_fails_in_words_for_a_prompt_of_another_model(engine: Engine, prompt: Prompt, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from engine.generate import generate, reply
 from engine.loading import gguf
 from engine.model.decoder import Decoder
 from engine.sampling import Sampling, pick
+from engine.steps import stream
 from engine.tokenizer import Tokenizer
 
 LOGITS = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
@@ -41,7 +42,8 @@ def test_it_draws_the_same_again_from_one_seed() -> None:
 @pytest.mark.weights
 def test_it_answers_in_its_own_words_and_stops(weights_folder: Path) -> None:
     decoder, tokenizer = Decoder.from_weights(*gguf.load(weights_folder / "model.gguf")), Tokenizer.open(weights_folder)
-    text = "".join(token.text for token in reply(decoder, tokenizer, "What is the capital of France?", max_tokens=60))
+    steps = reply(decoder, tokenizer, "What is the capital of France?", max_tokens=60)
+    text = "".join(token.text for token in stream(steps, decoder))
     assert "Paris" in text
     assert "<|im_end|>" not in text
 
@@ -53,6 +55,7 @@ def test_it_streams_whole_characters_only(weights_folder: Path, monkeypatch: pyt
     script = iter([*tokenizer.encode("a 😀é!").tolist(), end])
     assert len(tokenizer.encode(" 😀")) > 1  # so that a character is cut by tokens
     monkeypatch.setattr("engine.generate.pick", lambda *_: next(script))
-    pieces = [token.text for token in generate(decoder, tokenizer, tokenizer.encode("x"), end=end, max_tokens=20)]
+    steps = generate(decoder, tokenizer, tokenizer.encode("x"), end=end, max_tokens=20)
+    pieces = [token.text for token in stream(steps, decoder)]
     assert "".join(pieces) == "a 😀é!"
     assert not any("\N{REPLACEMENT CHARACTER}" in piece for piece in pieces)

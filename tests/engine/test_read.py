@@ -9,6 +9,7 @@ from engine.engine import Engine, evidence
 from engine.places import Place
 from engine.prompt import Chunk
 from engine.reading_format import asking
+from engine.steps import run, stream
 
 pytestmark = pytest.mark.weights
 
@@ -35,7 +36,7 @@ def test_it_finds_the_sentence_that_answers(engine: Engine, place: Place) -> Non
 
 def test_it_reads_words_that_stand_in_the_sentence(engine: Engine, place: Place) -> None:
     best = engine.find(QUESTION, [(place, TEXT)])[0]
-    pieces = list(engine.spans.read(best, asking(engine.tokenizer, QUESTION), 32))
+    pieces = [token.text for token in stream(engine.spans.read(best, asking(engine.tokenizer, QUESTION), 32), engine.decoder)]
     assert len(pieces) > 1, "an answer of several tokens comes in several pieces"
     assert "".join(pieces) in best.words
     assert "45" in "".join(pieces)
@@ -44,14 +45,14 @@ def test_it_reads_words_that_stand_in_the_sentence(engine: Engine, place: Place)
 @pytest.mark.parametrize("limit", [1, 3])
 def test_it_ends_at_a_word_when_the_answer_grows_too_long(engine: Engine, place: Place, limit: int) -> None:
     best = engine.find(QUESTION, [(place, TEXT)])[0]
-    answer = "".join(engine.spans.read(best, asking(engine.tokenizer, QUESTION), limit))
+    answer = run(engine.spans.read(best, asking(engine.tokenizer, QUESTION), limit), engine.decoder)
     assert answer in best.words
     assert len(answer.split()) <= limit + 2
 
 
 def test_it_gives_the_same_answer_twice(engine: Engine, place: Place) -> None:
     best = engine.find(QUESTION, [(place, TEXT)])[0]
-    first, second = (list(engine.spans.read(best, asking(engine.tokenizer, QUESTION), 32)) for _ in range(2))
+    first, second = (run(engine.spans.read(best, asking(engine.tokenizer, QUESTION), 32), engine.decoder) for _ in range(2))
     assert first == second
 
 
@@ -80,6 +81,6 @@ def test_it_reads_a_sentence_whose_blanks_are_odd_like_any_other(engine: Engine)
         place = Place(Chunk("d", 0, engine.tokenizer.encode(text), 0, 0, len(text)), lexical=1.0, likelihood=1.0)
         (best,) = engine.find(question, [(place, text)])
         assert text[best.start : best.end] == text
-        answers.append("".join(engine.spans.read(best, asking(engine.tokenizer, question), 32)))
+        answers.append(run(engine.spans.read(best, asking(engine.tokenizer, question), 32), engine.decoder))
     assert answers[0] == answers[1]
     assert "Spain" in answers[0]

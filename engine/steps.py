@@ -1,0 +1,133 @@
+"""Work that needs the model, written as steps: a generator that says what it wants of the model and gets it back.
+
+So nothing but `execute` calls the decoder, and whoever drives the steps decides what else goes into the same pass: `engine.scheduler`
+packs the requests of all answers together, `run` and `stream` drive one piece of work alone. Knows no thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TypeAlias, TypeVar
+
+import torch
+from torch import Tensor
+
+from engine.cache.kv_cache import KVCache
+from engine.model.attention import Segment
+from engine.model.decoder import Decoder
+
+E = TypeVar("E")
+T = TypeVar("T")
+NO_ROWS = range(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """An image's vectors [n, C] and the numbers [n], ascending, of the tokens that they stand for."""
+
+    vectors: Tensor
+    tokens: Tensor
+
+    def part(self, first: int, end: int) -> Features | None:
+        """Those of tokens first..end, numbered from first; None if there are none."""
+        inside = (self.tokens >= first) & (self.tokens < end)
+        return Features(self.vectors[inside], self.tokens[inside] - first) if inside.any() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One request to the model: new token ids [t], at least one, that continue a cache, and of which of them (`rows`) the logits are
+    wanted. `features` stand for the patch tokens among the ids."""
+
+    ids: Tensor
+    cache: KVCache
+    rows: range = NO_ROWS
+    features: Features | None = None
+
+    def part(self, first: int, end: int) -> Forward:
+        """The request for tokens first..end only; parts are made in order, each after the one before."""
+        rows = range(max(self.rows.start, first) - first, min(self.rows.stop, end) - first)
+        features = self.features.part(first, end) if self.features is not None else None
+        return Forward(self.ids[first:end], self.cache, rows or NO_ROWS, features)
+
+
+Forwards: TypeAlias = tuple[Forward, ...]
+Answers: TypeAlias = list[Tensor]
+
+Steps: TypeAlias = Generator[Forwards, Answers, T]
+"""Asks for some passes at once, each on a cache of its own; gets the logits of each, fp32 [rows, V]; ends with a result."""
+Telling: TypeAlias = Generator[Forwards | E, Answers, T]
+"""Steps that tell their caller events on the way. What an event's yield gives back says nothing."""
+
+
+def forward(ids: Tensor, cache: KVCache, rows: range = NO_ROWS) -> Steps[Tensor]:
+    """One pass alone: the logits of the wanted rows, fp32 [rows, V]."""
+    (logits,) = yield (Forward(ids, cache, rows),)
+    return logits
+
+
+def heard(steps: Telling[E, T], hear: Callable[[E], None]) -> Telling[E, T]:
+    """The same steps; `hear` is told of each event just before the caller."""
+    with closing(steps):
+        try:
+            step = next(steps)
+            while True:
+                if not isinstance(step, tuple):
+                    hear(step)
+                try:
+                    answers = yield step
+                except Exception as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answers)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
+    """All of them in one pass of the model: the logits of each one's rows, fp32 [rows, V]."""
+    ids, segments = torch.cat([asked.ids for asked in forwards]), [Segment(asked.cache, len(asked.ids)) for asked in forwards]
+    features = [asked.features.vectors for asked in forwards if asked.features is not None]
+    hidden = decoder(ids, segments, torch.cat(features)) if features else decoder(ids, segments)
+    starts = accumulate((len(asked.ids) for asked in forwards[:-1]), initial=0)
+    wanted = [start + row for start, asked in zip(starts, forwards, strict=True) for row in asked.rows]
+    if not wanted:
+        return [torch.empty(0, decoder.config.vocab)] * len(forwards)
+    logits = decoder.logits(hidden[torch.tensor(wanted, device=hidden.device)])
+    return list(torch.split(logits, [len(asked.rows) for asked in forwards]))
+
+
+def stream(steps: Telling[E, T], decoder: Decoder) -> Generator[E, None, T]:
+    """Drives one piece of work alone, in the caller's thread: its events, then its result as the generator's."""
+    with closing(steps):
+        answers: Answers = []
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, tuple):
+                    answers = execute(decoder, step)
+                else:
+                    yield step
+                step = steps.send(answers)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def run(steps: Telling[E, T], decoder: Decoder) -> T:
+    """The result of one piece of work, driven alone; its events are dropped."""
+    return result_of(stream(steps, decoder))
+
+
+def result_of(events: Generator[E, None, T]) -> T:
+    """Goes through to the end and gives the generator's result."""
+    try:
+        while True:
+            next(events)
+    except StopIteration as end:
+        result: T = end.value
+        return result

@@ -1,0 +1,70 @@
+"""Who goes in a turn: the policy alone, without a model."""
+
+from __future__ import annotations
+
+import random
+
+from engine.rate import WINDOW_SECONDS, Rate
+from engine.turns import PATIENCE_TURNS, SLICE_TOKENS, TURN_TOKENS, Waiting, share_out
+
+
+def test_it_takes_all_that_fits() -> None:
+    assert share_out([Waiting(1), Waiting(30), Waiting(200)]) == [1, 30, 200]
+    assert share_out([]) == []
+
+
+def test_it_takes_short_requests_whole_and_a_slice_of_the_long_one() -> None:
+    assert share_out([Waiting(5000), Waiting(1), Waiting(240), Waiting(1)], budget=512) == [270, 1, 240, 1]
+
+
+def test_it_keeps_to_the_order_of_arrival_between_equals() -> None:
+    assert share_out([Waiting(300), Waiting(300), Waiting(300)], budget=512) == [300, 212, 0]
+
+
+def test_it_reads_ahead_in_whole_turns_while_nobody_asks() -> None:
+    assert share_out([Waiting(5000, prefill=True)]) == [TURN_TOKENS]
+
+
+def test_it_lets_answers_go_before_reading_ahead() -> None:
+    assert share_out([Waiting(5000, prefill=True), Waiting(1)]) == [0, 1]
+
+
+def test_it_gives_reading_ahead_a_slice_when_it_has_waited_long_enough() -> None:
+    late = Waiting(5000, prefill=True, skipped=PATIENCE_TURNS)
+    assert share_out([late, Waiting(1)]) == [SLICE_TOKENS, 1]
+    assert share_out([late, Waiting(4000)]) == [SLICE_TOKENS, TURN_TOKENS - SLICE_TOKENS]
+
+
+def test_it_gives_a_long_request_more_than_its_slice_where_there_is_room() -> None:
+    assert share_out([Waiting(5000, skipped=PATIENCE_TURNS), Waiting(1)], budget=512) == [511, 1]
+
+
+def test_it_never_goes_over_the_budget_and_never_starves_anybody() -> None:
+    """A thousand turns of requests of all sizes that come faster than they are served."""
+    random_ = random.Random(3)
+    waiting: list[Waiting] = []
+    longest = 0
+    for _ in range(1000):
+        while len(waiting) < 12:
+            waiting.append(Waiting(random_.choice([1, 1, 1, 30, 300, 4000]), prefill=random_.random() < 0.2))
+        given = share_out(waiting)
+        assert sum(given) <= TURN_TOKENS
+        assert any(given)
+        assert all(0 <= tokens <= one.tokens for tokens, one in zip(given, waiting, strict=True))
+        longest = max(longest, *(one.skipped for one in waiting))
+        left = [
+            Waiting(one.tokens - tokens, one.prefill, 0 if tokens else one.skipped + 1) for tokens, one in zip(given, waiting, strict=True)
+        ]
+        waiting = [one for one in left if one.tokens]
+    # At worst all twelve are overdue at once, and four slices of them fit a turn.
+    assert longest <= PATIENCE_TURNS + 12 * SLICE_TOKENS // TURN_TOKENS
+
+
+def test_it_measures_a_rate_over_the_time_of_the_work() -> None:
+    rate = Rate()
+    assert rate.per_second(0.0) is None
+    rate.note(1.0, 4, 0.1)
+    rate.note(5.0, 8, 0.3)
+    assert rate.per_second(5.0) == 30.0
+    assert rate.per_second(1.5 + WINDOW_SECONDS) == 8 / 0.3
+    assert rate.per_second(6.0 + WINDOW_SECONDS) is None
