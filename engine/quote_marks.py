@@ -16,8 +16,10 @@ MOST_TAG_CHARACTERS = 48
 
 OPENING = r"<quote(?:[\s:=#\"'][^<>\n]{0,40})?>"
 CLOSING = r"</\s?quote\s?>"
-TAG = re.compile(f"{OPENING}|{CLOSING}|</?think>", re.IGNORECASE)
+QUOTE_TAG = re.compile(f"{OPENING}|{CLOSING}", re.IGNORECASE)
+TAG = re.compile(f"{QUOTE_TAG.pattern}|</?think>", re.IGNORECASE)
 UNFINISHED = re.compile(r"<(?:/?\s?[a-z]{0,5}|quote[\s:=#\"'][^<>\n]*|/\s?quote\s)$", re.IGNORECASE)
+HALF_A_CLOSING = re.compile(r"</?\s?(?:q[uote]{0,4})?\s?$", re.IGNORECASE)
 HALF_A_TAG = re.compile(r"<(?:/?\s?q[uote]{0,4}|quote[\s:=#\"'][^<>\n]*|/\s?quote\s)$", re.IGNORECASE)
 
 
@@ -42,10 +44,10 @@ class QuoteMarks:
 
     def feed(self, text: str) -> Iterator[Piece]:
         self._held += text
-        while (tag := TAG.search(self._held)) is not None:
+        while tag := (QUOTE_TAG if self._quoting else TAG).search(self._held):
             before, self._held = self._held[: tag.start()], self._held[tag.end() :]
             yield from self._piece(before)
-            self._enter(tag[0].lower())
+            yield from self._piece(self._enter(tag[0]))
         if not self._quoting:
             yield from self._piece(self._certain())
         elif len(self._held) > MOST_QUOTE_CHARACTERS:
@@ -53,7 +55,7 @@ class QuoteMarks:
 
     def end(self) -> Iterator[Piece]:
         """What still waited, but for half a tag. A quote without an end goes as far as its line does."""
-        self._held = HALF_A_TAG.sub("", self._held)
+        self._held = (HALF_A_CLOSING if self._quoting else HALF_A_TAG).sub("", self._held)
         if self._quoting:
             yield from self._unclosed()
         yield from self._piece(self._held)
@@ -65,15 +67,20 @@ class QuoteMarks:
         self._spoke = self._spoke or not written.isspace()
         yield Cited(self._passage, written) if self._quoting else written
 
-    def _enter(self, tag: str) -> None:
+    def _enter(self, written: str) -> str:
+        """What the tag changes; given back as text where it is none here."""
+        tag = written.lower()
         if self._thinking:
             self._thinking = tag != "</think>"
-        elif tag == "<think>" and not self._spoke:
-            self._thinking = True
         elif "quote" in tag:
             self._quoting = tag.startswith("<quote")
             number = re.search(r"\d{1,9}", tag)
             self._passage = int(number[0]) if number else None
+        elif tag == "<think>" and not self._spoke:
+            self._thinking = True
+        else:
+            return written
+        return ""
 
     def _unclosed(self) -> Iterator[Piece]:
         first = re.match(r"\s*[^\n]*", self._held)
