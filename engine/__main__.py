@@ -1,8 +1,9 @@
-"""`python -m engine status|generate`: the engine by itself, in the terminal."""
+"""`python -m engine status|inspect|generate`: the engine by itself, in the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from engine.errors import EngineError
 from engine.generate import reply
+from engine.inspection import inspect_model, lines
 from engine.loading.bundled import default_folder
 from engine.runtime import get_engine
 from engine.sampling import Sampling
@@ -23,6 +25,9 @@ def arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     status = commands.add_parser("status", help="model, device and store")
     status.add_argument("--store", type=Path, required=True, help="the folder of the store")
+    inspect = commands.add_parser("inspect", help="what a model is and costs, before anything is loaded")
+    inspect.add_argument("place", metavar="MODEL", type=Path, nargs="?", help="a folder, config.json or GGUF file; default: --model")
+    inspect.add_argument("--json", action="store_true", help="for programs")
     generate = commands.add_parser("generate", help="the model's reply to one message")
     generate.add_argument("message")
     generate.add_argument("--max-tokens", type=int, default=128)
@@ -34,6 +39,10 @@ def run(asked: argparse.Namespace) -> None:
     if asked.command == "status":
         for name, value in asdict(get_engine(asked.model, asked.store).status()).items():
             print(f"{name}: {value}")
+        return
+    if asked.command == "inspect":
+        found = inspect_model(asked.place or asked.model)
+        print(json.dumps(found.as_json(), indent=2) if asked.json else "\n".join(lines(found)))
         return
     with tempfile.TemporaryDirectory(prefix="longread-store-") as store:
         engine = get_engine(asked.model, Path(store))

@@ -88,6 +88,8 @@ def llama4(fields: Mapping[str, Any]) -> dict[str, Any]:
     layers, step = int(fields["block_count"]), int(fields["interleave_moe_layer_step"])
     if int(fields.get("expert_used_count", 1)) != 1:
         raise ModelDamaged("This GGUF file uses several experts a token; the engine computes one. Use another file.")
+    if fields.get("attention.sliding_window") == 0:
+        raise ModelDamaged("This GGUF file says that no layer is chunked; the engine reads such models as safetensors only. Use those.")
     rope = all_but_every_fourth(layers)
     experts = Experts(int(fields["expert_count"]), int(fields["expert_feed_forward_length"]))
     return {
