@@ -105,9 +105,17 @@ def read_config(path: Path) -> ModelConfig:
         made |= smollm3(text, layers)
     else:
         made |= llama4(text, layers) | {"vision": vision(root) if root.get("vision_config") else None}
-    config = ModelConfig(family=family.removesuffix("_text"), name=path.resolve().parent.name, **made)
+    config = ModelConfig(family=family.removesuffix("_text"), name=name_of(path), **made)
     warn_of_early_scout(config, text)
     return config
+
+
+def name_of(path: Path) -> str:
+    """The model's folder; in the hub's cache (models--OWNER--NAME/snapshots/COMMIT) OWNER/NAME."""
+    folder = path.parent.resolve()
+    if folder.parent.name == "snapshots":
+        return folder.parents[1].name.removeprefix("models--").replace("--", "/")
+    return folder.name
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -60,8 +60,8 @@ def load_model(
         chosen, added = check_codec(config, codec), read_adapter(adapter, config) if adapter else None
         for name, read in tensors:
             tensor = added.merged(name, read) if added else read
-            held = quantise(name, tensor, chosen, torch.device(device))
-            placed = {part: value.to(device, dtype if part == name else None) for part, value in held.items()}
+            held = quantise(name, tensor.to(dtype), chosen, torch.device(device))
+            placed = {part: value.to(device) for part, value in held.items()}
             (vision if name.startswith(VISION) else decoder).update(placed)
     return LoadedModel(config, decoder, vision, fingerprint(checkpoint, added, chosen))
 

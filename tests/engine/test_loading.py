@@ -146,6 +146,19 @@ def test_it_copies_only_what_changes(tmp_path: Path) -> None:
     assert all(torch.equal(halved[name], loaded[name].bfloat16()) for name in loaded)
 
 
+def test_it_holds_the_experts_in_the_codec_that_was_chosen(tmp_path: Path) -> None:
+    save_random("llama4_text", tmp_path)
+    plain, held = load_model(tmp_path), load_model(tmp_path, codec="int8")
+    experts = [name for name in plain.decoder if ".experts." in name]
+    assert len(experts) == 8
+    assert set(plain.decoder) - set(held.decoder) == set(experts)
+    for name in experts:
+        values, scales = held.decoder[f"{name}.values"], held.decoder[f"{name}.scales"]
+        restored = (values.float() * scales[..., None]).mT
+        assert (restored - plain.decoder[name]).abs().max() <= scales.max() / 2 + 1e-6
+    assert plain.fingerprint != held.fingerprint
+
+
 def test_it_decides_by_what_is_in_the_folder(tmp_path: Path) -> None:
     (tmp_path / "gguf").mkdir()
     write_gguf(tmp_path / "gguf" / "anything.gguf")

@@ -148,6 +148,15 @@ def test_it_adds_the_end_tokens_of_the_generation_config(tmp_path: Path) -> None
     assert read_config(path).end_tokens == (7, 2, 9)
 
 
+def test_it_names_a_model_of_the_hubs_cache(tmp_path: Path) -> None:
+    """Its files are links to others of no name."""
+    (tmp_path / "blobs").mkdir()
+    snapshot = tmp_path / "models--meta-llama--Llama-4-Scout" / "snapshots" / "92f3b1"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").symlink_to(write_scout(tmp_path / "blobs"))
+    assert read_config(snapshot / "config.json").name == "meta-llama/Llama-4-Scout"
+
+
 EARLY = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192, "rope_type": "llama3"}
 
 
