@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from gguf import GGUFReader
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
 from engine.errors import ModelDamaged
+from engine.loading.byte_level import LLAMA3_PATTERN, O200K_PATTERN, gpt2_split, pattern_split, smollm_split
 
 CONTROL = 3  # tokenizer.ggml.token_type: a special token
 
-# How each named vocabulary splits text before the merges.
-PRE_TOKENIZERS: dict[str, pre_tokenizers.PreTokenizer] = {
-    "smollm": pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
-    ),
-    "gpt-2": pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a named vocabulary splits text, and whether a piece that is a token is taken whole, without regard to the merges."""
+
+    pieces: pre_tokenizers.PreTokenizer
+    whole: bool = False
+
+
+SPLITS = {
+    "smollm": Split(smollm_split()),
+    "gpt-2": Split(gpt2_split()),
+    "llama-bpe": Split(pattern_split(LLAMA3_PATTERN), whole=True),
+    "llama4": Split(pattern_split(O200K_PATTERN), whole=True),
 }
 
 
-def tokenizer_json(path: Path) -> str:
+def gguf_tokenizer_json(path: Path) -> str:
     """The vocabulary of a GGUF file as tokenizer.json. Raises ModelDamaged for a file or a kind of vocabulary that we cannot read."""
     try:
         fields = GGUFReader(path).fields
@@ -28,11 +38,11 @@ def tokenizer_json(path: Path) -> str:
         tokens, types, merges = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges"))
     except (KeyError, ValueError, IndexError) as error:
         raise ModelDamaged(f"{path} has no readable vocabulary ({error}). Fetch the file again.") from error
-    if kind != "gpt2" or pre not in PRE_TOKENIZERS:
-        raise ModelDamaged(f"{path} uses the vocabulary {kind}/{pre}; known are gpt2/{', gpt2/'.join(PRE_TOKENIZERS)}. Use another model.")
-    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
-    bpe = Tokenizer(models.BPE(vocab={token: id for id, token in enumerate(tokens)}, merges=pairs))
-    bpe.pre_tokenizer = PRE_TOKENIZERS[pre]
+    if kind != "gpt2" or pre not in SPLITS:
+        raise ModelDamaged(f"{path} uses the vocabulary {kind}/{pre}; known are gpt2/{', gpt2/'.join(SPLITS)}. Use another model.")
+    vocabulary, pairs = {token: id for id, token in enumerate(tokens)}, [tuple(merge.split(" ", 1)) for merge in merges]
+    bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=SPLITS[pre].whole))
+    bpe.pre_tokenizer = SPLITS[pre].pieces
     bpe.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token, type_ in zip(tokens, types, strict=True) if type_ == CONTROL]
     )
