@@ -1,6 +1,7 @@
 """What the engine says while it works: plain data, in the order in which it happens.
 
-An answer is any number of Located, then Tokens, then Quotes, then exactly one Done or Failed. Imports no torch.
+An answer is any number of Located, then Tokens and Quotes, then exactly one Done or Failed. Where the text marks its quotes, [1] for the
+first, each Quote comes right after its mark; otherwise the Quotes come after the text. Imports no torch.
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The next piece of the answer's text."""
+    """The next piece of the answer's text; '' says nothing, and gives whoever follows a moment to stop."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A passage that supports the answer. `verified` is True only if it stands byte for byte at these characters of the source."""
+    """A passage that supports the answer. `verified` is True only if it stands byte for byte at these characters of the source.
+
+    One that stands nowhere has the characters of the passage that it was said to be from: where to look, not where it is.
+    """
 
     document: str
     start_char: int
@@ -56,7 +60,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds since the question arrived, except prefill_s: seconds spent reading located chunks that were not stored."""
+    """Seconds since the question arrived, except prefill_s: seconds spent reading located chunks that were not stored (on a server: until
+    its first word)."""
 
     locate_s: float
     prefill_s: float
@@ -66,7 +71,8 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of an answer; `answer` is '' if not found. `confidence`: a calibrated probability (0..1) that the prompt holds it."""
+    """The end of an answer; `answer` is '' if not found. `confidence`: a calibrated probability (0..1) that the prompt holds it;
+    of a model that answers freely, one of the levels in engine.citing."""
 
     answer: str
     found: bool

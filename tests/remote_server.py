@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
     def event(self, told: Any) -> None:
         self.write(b"data: " + json.dumps(told).encode() + b"\n\n")
 
-    def finish(self, reason: str = "stop") -> None:
+    def ended(self, reason: str = "stop") -> None:
         self.event({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
         self.event({"choices": [], "usage": {"prompt_tokens": 99, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 42}}})
         self.write(b"data: [DONE]\n\n")
@@ -109,7 +109,7 @@ def says(*pieces: str, reason: str = "stop") -> Callable[[Handler], None]:
         handler.write(b": keep-alive\n\n")
         for piece in pieces:
             handler.delta(piece)
-        handler.finish(reason)
+        handler.ended(reason)
 
     return reply
 

@@ -36,6 +36,8 @@ ANSWER_TOKENS = 1024
 MOST_PASSAGES = 1000
 # The server's tokenizer is not ours: so much of its context is left free for the difference.
 SPARE_SHARE = 0.15
+# A server that read less than this of what was sent has probably cut it; no usual tokenizer differs so much from ours.
+CUT_SHARE = 0.4
 # After so many seconds a server is asked again which model it serves.
 KNOWN_SECONDS = 60.0
 
@@ -118,7 +120,7 @@ class RemoteEngine:
         if passages:
             chat = messages(passages, asked.texts, self.tokenizer, asked.question)
             body = {"model": server.model, "messages": chat, "max_tokens": room, "temperature": 0.0}
-            asked.clock.sent()
+            asked.sent(passages)
             with closing(completion(self._connection, body)) as pieces:  # type: ignore[type-var]
                 yield from self._follow(asked, answer, pieces)
         yield asked.done(answer, passages, server.model, mode)
@@ -130,11 +132,11 @@ class RemoteEngine:
                 yield Token("")
             elif isinstance(piece, Ended):
                 yield from answer.end(cut=piece.cut)
-                self._log(piece.usage)
+                self._log(piece.usage, asked.sent_tokens)
             else:
-                asked.clock.heard()
+                asked.heard()
                 for event in answer.feed(piece):
-                    asked.clock.first_token()
+                    asked.clock.token()
                     yield event
             if answer.denied:
                 return
@@ -146,7 +148,10 @@ class RemoteEngine:
             self._known_until = time.monotonic() + KNOWN_SECONDS
         return self._server
 
-    def _log(self, usage: ServerUsage) -> None:
-        logger.info(
-            "%s read %s tokens, %s of them from its cache.", self._connection.address.host, usage.prompt_tokens, usage.cached_tokens
-        )
+    def _log(self, usage: ServerUsage, sent: int) -> None:
+        """What the server says that it read. `sent`: how much there was to read, in our tokens."""
+        host, read = self._connection.address.host, usage.prompt_tokens
+        logger.info("%s read %s tokens, %s of them from its cache.", host, read, usage.cached_tokens)
+        if read and read < CUT_SHARE * sent:
+            warning = "%s read %d tokens of about %d; it may cut long prompts. Set LONGREAD_ENGINE_CONTEXT to what it reads."
+            logger.warning(warning, host, read, sent)
