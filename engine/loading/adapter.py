@@ -18,7 +18,7 @@ from torch import Tensor
 from engine.config import ModelConfig
 from engine.errors import ModelDamaged, ModelMissing
 from engine.loading.assemble import as_it_lies, laid_out, listed, source_shape
-from engine.loading.hf_config import Fields, read_json
+from engine.loading.config_fields import Fields, read_json
 from engine.loading.hf_names import hf_pieces, plain_name
 from engine.loading.pieces import Piece
 from engine.loading.shapes import model_shapes
