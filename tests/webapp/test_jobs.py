@@ -188,7 +188,24 @@ def test_it_lists_living_workers_with_what_they_do(job: Job) -> None:
     beat("ingest@here", "ingest")
     services.job_claim(job_id=str(job.id), worker="ingest@here")
     (worker,) = worker_list()
-    assert (worker.name, worker.queue, worker.task) == ("ingest@here", "ingest", "Parse a.txt")
+    assert (worker.name, worker.queue, worker.task, worker.more) == ("ingest@here", "ingest", "Parse a.txt", 0)
+
+
+def test_it_lists_a_worker_that_does_several_things_at_once(job: Job, alice: User) -> None:
+    beat("engine@here", "engine")
+    for label in ("why?", "how?", "when?"):
+        services.job_claim(job_id=str(services.job_create(owner=alice, kind=JobKind.ANSWER, label=label).id), worker="engine@here")
+    (worker,) = worker_list()
+    assert (worker.task, worker.more) == ("Answer why?", 2)
+
+
+def test_it_does_not_send_again_what_waits_in_a_worker(job: Job, django_capture_on_commit_callbacks: Commit) -> None:
+    broker().flushdb()
+    Job.objects.filter(id=job.id).update(sent_at=timezone.now() - timedelta(minutes=2))
+    services.jobs_keep([str(job.id)])
+    with django_capture_on_commit_callbacks(execute=True):
+        assert services.jobs_recover() == 0
+    assert queue_depths()["ingest"] == 0
 
 
 def silence(job: Job, seconds: int) -> None:

@@ -119,6 +119,11 @@ def job_retry(*, job: Job) -> bool:
     return bool(retried)
 
 
+def jobs_keep(ids: list[str]) -> None:
+    """Says that the messages of these queued jobs are not lost: they wait in a worker for their turn."""
+    Job.objects.filter(id__in=ids, state=JobState.QUEUED).update(sent_at=timezone.now())
+
+
 def jobs_recover() -> int:
     """Gives the jobs of dead workers, and those whose message was lost, another attempt or an honest end. Returns how many."""
     return _recover_silent() + _recover_lost()

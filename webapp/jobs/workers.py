@@ -32,12 +32,14 @@ _stopping = threading.Event()
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """A worker that was heard from in the last GONE_SECONDS. `task` is what it does now, '' when it waits."""
+    """A worker that was heard from in the last GONE_SECONDS. `task` is what it has been at longest, '' when it waits; `more` so many
+    others beside it."""
 
     name: str
     queue: str
     pid: int
     task: str
+    more: int
     since: datetime | None
     seen_at: datetime
 
@@ -46,17 +48,18 @@ def worker_list() -> list[WorkerInfo]:
     """The living workers. Raises redis.RedisError where the broker does not answer."""
     keys = sorted(broker().scan_iter(f"{PREFIX}*"))
     beats = [json.loads(value) for value in broker().mget(keys) if value] if keys else []
-    doing = {job.worker: job for job in Job.objects.filter(state=JobState.RUNNING)}
-    return [_info(beat, doing.get(beat["name"])) for beat in beats]
+    running = list(Job.objects.filter(state=JobState.RUNNING).order_by("started_at"))
+    return [_info(beat, [job for job in running if job.worker == beat["name"]]) for beat in beats]
 
 
-def _info(beat: dict[str, Any], job: Job | None) -> WorkerInfo:
+def _info(beat: dict[str, Any], jobs: list[Job]) -> WorkerInfo:
     return WorkerInfo(
         name=beat["name"],
         queue=beat["queue"],
         pid=beat["pid"],
-        task=str(job) if job else "",
-        since=job.started_at if job else None,
+        task=str(jobs[0]) if jobs else "",
+        more=max(0, len(jobs) - 1),
+        since=jobs[0].started_at if jobs else None,
         seen_at=datetime.fromisoformat(beat["seen_at"]),
     )
 

@@ -9,12 +9,19 @@ from django.conf import settings
 
 from engine.access import get_engine
 from webapp.celery import app
+from webapp.core.lane import Lane
 from webapp.core.model_files import model_folder
 from webapp.library import forgetting
+
+_forgetting = Lane("forgetting")
 
 
 @app.task(name="library.forget")
 def forget() -> None:
+    _forgetting.put("forget", _forget)
+
+
+def _forget() -> None:
     forgetting.forget(get_engine(model_folder(), settings.LONGREAD_STORE, settings.LONGREAD_STORE_BYTES))
 
 

@@ -12,6 +12,7 @@ import logging
 import shutil
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from django.conf import settings
@@ -37,7 +38,7 @@ from webapp.upload.services import document_create, shown_name
 
 logger = logging.getLogger(__name__)
 
-# A question never waits longer than this for a document that is being read.
+# Documents that are read ahead take turns after so long. Questions do not wait for them: the engine answers beside.
 SLICE_SECONDS = 1.5
 # Reading ahead stops here: beyond it, storing one chunk would throw out another that was just read.
 STORE_SHARE = 0.9
@@ -148,9 +149,10 @@ def prefill_document(job: Job, report: Report, engine: EngineFace) -> Outcome:
     deadline = time.monotonic() + SLICE_SECONDS
     done = total = 0
     try:
-        for event in engine.prefill(prompt, deadline=deadline):
-            done, total = event.tokens_done, event.tokens
-            report(Progress("reading", done, total, "tokens"))
+        with closing(engine.prefill(prompt, deadline=deadline)) as events:  # type: ignore[type-var]
+            for event in events:
+                done, total = event.tokens_done, event.tokens
+                report(Progress("reading", done, total, "tokens"))
     except StoreFull:
         logger.info("The store holds no more of %s; the rest is read when a question needs it.", document.path)
         return _read_as_far_as(document, done, DocumentState.INDEXED)
