@@ -70,7 +70,7 @@ class RemoteEngine:
 
     def prefill(self, prompt: Prompt, *, deadline: float | None = None) -> Iterator[PrefillEvent]:  # noqa: ARG002 -- the face's
         """Nothing to do, and so no event: the server reads a prompt when the first question over it comes."""
-        return iter(())
+        yield from ()
 
     def forget(self, prompt: Prompt) -> None:
         """Nothing is kept here; what a server holds of a prompt goes when it needs the room."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -446,7 +447,8 @@ def test_it_asks_the_server_about_itself_once_in_a_while(tokenizer: Tokenizer, p
 
 def test_it_has_nothing_to_prefill_or_to_forget(tokenizer: Tokenizer, prompt: Prompt) -> None:
     engine = RemoteEngine(ServerAddress("http://127.0.0.1:1/v1"), tokenizer)
-    assert list(engine.prefill(prompt, deadline=0.0)) == []
+    with closing(engine.prefill(prompt, deadline=0.0)) as events:
+        assert list(events) == []
     engine.forget(prompt)
     engine.close()
     (first, *_) = engine.locate(prompt, QUESTION)

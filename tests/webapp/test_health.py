@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from django.http import HttpRequest, JsonResponse
 from django.test import AsyncRequestFactory
 from pytest_django import Settings
 
+from tests.remote_server import scripted, status
 from webapp.core import health
+from webapp.core.model_server import ServerWatch
 
 DEAD = "redis://:hunter2@127.0.0.1:1/0"
 
@@ -65,6 +69,51 @@ def test_it_waits_only_so_long_for_a_part_that_hangs(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.05)
     monkeypatch.setattr(health, "PARTS", (health.Part("broker", hang, "It hangs."),))
     assert json.loads(_healthz().content)["parts"] == {"broker": {"ok": False, "breaks": "It hangs."}}
+
+
+@pytest.mark.django_db
+def test_it_says_whether_the_model_server_answers_and_asks_it_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(status(500)) as server:
+        _watch(monkeypatch, f"{server.url}")
+        assert json.loads(_healthz().content)["parts"]["model server"] == {"ok": True}
+        assert json.loads(_healthz().content)["ok"]
+        assert len(server.requests) == 1
+    assert _healthz().status_code == 200
+    _watch(monkeypatch, server.url)
+    response = _healthz()
+    part = json.loads(response.content)["parts"]["model server"]
+    assert (response.status_code, part["ok"]) == (503, False)
+    assert "Questions fail" in part["breaks"]
+    assert "127.0.0.1" not in response.content.decode()
+
+
+def _watch(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """A process that has just started with this setting."""
+    monkeypatch.setenv("LONGREAD_ENGINE_URL", url)
+    monkeypatch.setattr(health, "MODEL_SERVER", replace(health.MODEL_SERVER, probe=ServerWatch().look))
+
+
+@pytest.mark.django_db
+def test_it_does_not_wait_long_for_a_silent_model_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(status(500)) as server:
+        server.models = lambda handler: time.sleep(4)
+        _watch(monkeypatch, server.url)
+        before = time.perf_counter()
+        assert _healthz().status_code == 503
+        assert time.perf_counter() - before < 3.5
+
+
+def test_it_finds_wrong_settings_of_the_model_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGREAD_ENGINE_URL", "http://user:hunter2@host/v1")
+    assert _ids(deploy=True) >= {"longread.E006"}
+    assert "longread.W007" not in _ids(deploy=True)
+    assert not any("hunter2" in str(message) for message in run_checks())
+
+
+def test_it_warns_of_a_silent_model_server_only_before_a_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGREAD_ENGINE_URL", "http://127.0.0.1:1/v1")
+    assert not _ids()
+    assert "longread.W007" in _ids(deploy=True)
 
 
 def test_it_finds_nothing_wrong_with_the_settings_of_a_fresh_checkout() -> None:
