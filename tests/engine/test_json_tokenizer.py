@@ -21,7 +21,17 @@ from tests.engine.vocabularies import GPT2, LLAMA3, O200K, TRICKY, chatml_json, 
 
 WORDS = ("<think>", "</think>", "<tool call>", "名前")
 PIECES = st.sampled_from(
-    [*"aAéßｱ東のไ9٣²½ \n\t.,;:!?'_-/。，、；()\"😀\u0301\u00a0\u3000\u1680\x1c\x85", "'s", "\r\n", "  ", "\n\n", " '", *WORDS[:2]]
+    [
+        *"aAéßｱ東のไ9٣²½ \n\t.,;:!?'_-/。，、；()\"😀\u0301\u00a0\u3000\u1680\x1c\x85",
+        "'s",
+        "it's",
+        "DON'T",
+        "\r\n",
+        "  ",
+        "\n\n",
+        " '",
+        *WORDS[:2],
+    ]
 )
 
 
