@@ -11,7 +11,8 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from engine.errors import ModelDamaged
 from engine.loading.byte_level import LLAMA3_PATTERN, O200K_PATTERN, gpt2_split, pattern_split, smollm_split
 
-CONTROL = 3  # tokenizer.ggml.token_type: a special token
+# tokenizer.ggml.token_type of the tokens that no merging makes: special ones, and added words such as `<think>`.
+CONTROL, USER_DEFINED = 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,12 @@ class Split:
     whole: bool = False
 
 
+LLAMA3_SPLIT = Split(pattern_split(LLAMA3_PATTERN), whole=True)
 SPLITS = {
     "smollm": Split(smollm_split()),
     "gpt-2": Split(gpt2_split()),
-    "llama-bpe": Split(pattern_split(LLAMA3_PATTERN), whole=True),
+    "llama-bpe": LLAMA3_SPLIT,
+    "smaug-bpe": LLAMA3_SPLIT,  # what converters write for SmolLM3
     "llama4": Split(pattern_split(O200K_PATTERN), whole=True),
 }
 
@@ -43,7 +46,7 @@ def gguf_tokenizer_json(path: Path) -> str:
     vocabulary, pairs = {token: id for id, token in enumerate(tokens)}, [tuple(merge.split(" ", 1)) for merge in merges]
     bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=SPLITS[pre].whole))
     bpe.pre_tokenizer = SPLITS[pre].pieces
-    bpe.add_special_tokens(
-        [AddedToken(token, special=True, normalized=False) for token, type_ in zip(tokens, types, strict=True) if type_ == CONTROL]
-    )
+    typed = list(zip(tokens, types, strict=True))
+    bpe.add_special_tokens([AddedToken(token, special=True, normalized=False) for token, type_ in typed if type_ == CONTROL])
+    bpe.add_tokens([AddedToken(token, special=False, normalized=False) for token, type_ in typed if type_ == USER_DEFINED])
     return str(bpe.to_str())

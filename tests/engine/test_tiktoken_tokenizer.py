@@ -187,7 +187,7 @@ def test_it_finds_lost_lines_by_the_models_config(tmp_path: Path, config: dict[s
     assert len(Tokenizer.open(tmp_path)) == 5048
 
 
-@pytest.mark.parametrize(("pre", "pattern"), [("llama-bpe", LLAMA3), ("llama4", O200K)])
+@pytest.mark.parametrize(("pre", "pattern"), [("llama-bpe", LLAMA3), ("smaug-bpe", LLAMA3), ("llama4", O200K)])
 def test_it_reads_the_same_vocabulary_from_a_gguf_file(tmp_path: Path, pre: str, pattern: str) -> None:
     unmerged = b" zqzqzq"  # only as a whole piece
     ranks, alphabet = {**trained_ranks(pattern), unmerged: 3000}, [spell_out(byte) for byte in range(256)]
@@ -195,8 +195,8 @@ def test_it_reads_the_same_vocabulary_from_a_gguf_file(tmp_path: Path, pre: str,
     writer = gguf.GGUFWriter(tmp_path / "model.gguf", "llama")
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
-    writer.add_token_list([*tokens, "<|eot|>"])
-    writer.add_token_types([1] * len(tokens) + [3])
+    writer.add_token_list([*tokens, "<|eot|>", "<a word>"])
+    writer.add_token_types([1] * len(tokens) + [3, 4])
     merges = json.loads(trained(pattern).to_str())["model"]["merges"]
     writer.add_token_merges([" ".join(pair) for pair in merges])
     writer.write_header_to_file()
@@ -204,5 +204,7 @@ def test_it_reads_the_same_vocabulary_from_a_gguf_file(tmp_path: Path, pre: str,
     writer.close()
     ours, theirs = Tokenizer.open(tmp_path), reference(ranks, pattern)
     assert ours.special("<|eot|>") == len(tokens)
+    assert ours.encode("<a word>").tolist() == [len(tokens) + 1]
+    assert ours.token_bytes(len(tokens) + 1) == b"<a word>"
     for text in [*TRICKY, "\n".join(corpus()), "a zqzqzq b zqzqzqz"]:
         assert ours.encode(text).tolist() == theirs.encode_ordinary(text)
