@@ -48,7 +48,7 @@ class FreeAnswer:
             yield from self._say(piece)
         if not self._open and not self.denied:
             yield from self._begin()
-        if cut and self._open:
+        if cut and self.found:
             yield self._text.add(CUT_MARK)
 
     @property

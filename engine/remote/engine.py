@@ -26,13 +26,13 @@ from engine.remote.address import ServerAddress
 from engine.remote.asked import PASSAGES, Asked
 from engine.remote.completion import Ended, ServerUsage, completion
 from engine.remote.connection import Connection, Patience
-from engine.remote.failures import PromptTooLong
+from engine.remote.failures import PromptTooLong, no_answer, no_room
 from engine.remote.server import Server, describe
 from engine.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-ANSWER_TOKENS = 1024
+ANSWER_TOKENS = 2048  # some models think before they answer
 MOST_PASSAGES = 1000
 # The server's tokenizer is not ours: so much of its context is left free for the difference.
 SPARE_SHARE = 0.15
@@ -101,21 +101,24 @@ class RemoteEngine:
             yield asked.done(FreeAnswer([], asked.texts), [], self.name, PASSAGES)
             return
         server = self._described()
+        room = min(options.max_tokens or ANSWER_TOKENS, server.context // 4)
+        space = int((server.context - room) * (1 - SPARE_SHARE)) - fixed_tokens(self.tokenizer, question)
         try:
-            yield from self._read(asked, hits, server, server.context)
+            yield from self._read(asked, hits, server, space, room)
         except PromptTooLong as error:
+            if not asked.sent_tokens:
+                raise
             logger.warning("%s Trying with half as much.", error)
-            yield from self._read(asked, hits, server, server.context // 2)
+            yield from self._read(asked, hits, server, asked.sent_tokens // 2, room // 2)
 
-    def _read(self, asked: Asked, hits: Sequence[LexicalHit], server: Server, context: int) -> Iterator[AnswerEvent]:
-        """The answer from as much of the prompt as `context` tokens hold. Raises PromptTooLong, before any text, and ServerFailed."""
-        room = min(asked.options.max_tokens or ANSWER_TOKENS, context // 4)
-        space = int((context - room) * (1 - SPARE_SHARE)) - fixed_tokens(self.tokenizer, asked.question)
+    def _read(self, asked: Asked, hits: Sequence[LexicalHit], server: Server, space: int, room: int) -> Iterator[AnswerEvent]:
+        """The answer, of at most `room` tokens, from at most `space` tokens of passages.
+
+        Raises PromptTooLong, before any text, and ServerFailed.
+        """
         mode, passages = asked.chosen(hits, space)
         if hits and not passages:
-            raise EngineError(
-                f"A context of {context:,} tokens has no room for a passage. Give the server more, or set LONGREAD_ENGINE_CONTEXT."
-            )
+            raise no_room(self._connection.address)
         answer = FreeAnswer(passages, asked.texts)
         if passages:
             chat = messages(passages, asked.texts, self.tokenizer, asked.question)
@@ -132,6 +135,8 @@ class RemoteEngine:
                 yield Token("")
             elif isinstance(piece, Ended):
                 yield from answer.end(cut=piece.cut)
+                if piece.cut and not answer.found:
+                    raise no_answer(self._connection.address)
                 self._log(piece.usage, asked.sent_tokens)
             else:
                 asked.heard()

@@ -110,6 +110,17 @@ def no_json(address: ServerAddress) -> ServerFailed:
     )
 
 
+def no_room(address: ServerAddress) -> PromptTooLong:
+    return PromptTooLong(f"{named(address)} has too small a context for a passage. Give it a larger one, or set LONGREAD_ENGINE_CONTEXT.")
+
+
+def no_answer(address: ServerAddress) -> ServerFailed:
+    """All tokens of an answer were used, and nothing was said: the model was still thinking."""
+    return ServerFailed(
+        f"{named(address)} thought until it had no room left to answer. Serve a model that thinks less, or switch that off."
+    )
+
+
 def _too_long(address: ServerAddress, said: str) -> PromptTooLong:
     return PromptTooLong(f"{named(address)} has no room for so many tokens. Set LONGREAD_ENGINE_CONTEXT to what it takes. It says: {said}")
 

@@ -317,7 +317,20 @@ def test_it_tells_an_error_that_comes_inside_a_good_stream(tokenizer: Tokenizer,
     with scripted(reply, says("Fine.")) as server:
         assert done_of(ask(scripted_engine(server, tokenizer), prompt)).answer == "Fine."
         first, second = (len(body["messages"][1]["content"]) for body in server.chats())
-        assert second <= first
+        assert second < first
+
+
+def test_it_says_that_a_model_only_thought(tokenizer: Tokenizer, prompt: Prompt) -> None:
+    for pieces in ((), ("<think>Let me see. ",)):
+        with scripted(says(*pieces, reason="length")) as server:
+            assert "thought until" in failure(ask(scripted_engine(server, tokenizer), prompt), server.url.split("/")[2])
+
+
+def test_it_says_that_the_context_holds_no_passage(tokenizer: Tokenizer, prompt: Prompt) -> None:
+    with scripted(says("x")) as server:
+        events = ask(scripted_engine(server, tokenizer, context=300), prompt)
+        assert "too small a context" in failure(events, server.url.split("/")[2])
+        assert not server.chats()
 
 
 def test_it_does_not_wait_for_ever_for_the_first_word(tokenizer: Tokenizer, prompt: Prompt) -> None:
