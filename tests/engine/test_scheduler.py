@@ -367,6 +367,28 @@ def test_it_writes_together_what_it_writes_alone(turn_tokens: int) -> None:
     scheduler.close()
 
 
+def test_it_loses_no_token_where_every_packed_pass_breaks_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with too little memory for all at once: what the broken passes wrote into the caches must not count."""
+    decoder = tiny_decoder()
+    prompts = [torch.arange(size) % 90 + 1 for size in (4, 300, 9)]
+    alone = [run(greedy(decoder, ids, 8), decoder) for ids in prompts]
+    layer, broken = decoder.layers[1].forward, list[int]()
+
+    def breaking(x: Tensor, places: object, segments: Sequence[Segment]) -> Tensor:
+        if len(segments) > 1:
+            broken.append(len(segments))
+            raise RuntimeError("out of memory")
+        mixed: Tensor = layer(x, places, segments)
+        return mixed
+
+    monkeypatch.setattr(decoder.layers[1], "forward", breaking)
+    scheduler = Scheduler(decoder, turn_tokens=40)
+    readers = [Reader(scheduler, greedy(decoder, ids, 8)) for ids in prompts]
+    assert [reader.end().result for reader in readers] == alone
+    assert broken
+    scheduler.close()
+
+
 def test_it_gives_the_logits_that_a_pass_alone_gives() -> None:
     """Largest difference over slices of 7 tokens of three sequences at once: under 1e-4 in fp32."""
     decoder = tiny_decoder()
