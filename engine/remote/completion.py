@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,32 +35,33 @@ class Ended:
     usage: ServerUsage
 
 
-def completion(connection: Connection, body: dict[str, Any]) -> Iterator[str | Ended | None]:
+def completion(connection: Connection, body: dict[str, Any]) -> Generator[str | Ended | None, None, None]:
     """The pieces of one completion's text, then Ended; None now and then while nothing comes. Closing it ends the request.
 
     Raises PromptTooLong, only before the first piece, and ServerFailed whenever the server fails.
     """
     request = body | {"stream": True, "stream_options": {"include_usage": True}}
-    with closing(in_ticks(lambda: _streamed(connection, request), TICK_SECONDS)) as pieces:  # type: ignore[type-var]
-        yield from pieces
+    return in_ticks(_streamed(connection, request), TICK_SECONDS)
 
 
-async def _streamed(connection: Connection, request: dict[str, Any]) -> AsyncIterator[str | Ended]:
+async def _streamed(connection: Connection, request: dict[str, Any]) -> AsyncGenerator[str | Ended, None]:
     said = False
     try:
-        async for one in _told(connection, request):
-            said = True
-            yield one
+        async with aclosing(_told(connection, request)) as pieces:
+            async for piece in pieces:
+                said = True
+                yield piece
     except (StreamWrong, httpx2.HTTPError, ServerFailed) as error:
         failed = _in_words(connection, error)
         raise (ServerFailed(f"{failed} What it said before is not the whole answer.") if said else failed) from error
 
 
-async def _told(connection: Connection, request: dict[str, Any]) -> AsyncIterator[str | Ended]:
+async def _told(connection: Connection, request: dict[str, Any]) -> AsyncGenerator[str | Ended, None]:
     finish, usage = "", ServerUsage()
     async with (
         connection.opened("POST", f"{connection.address.url}/chat/completions", request) as response,
-        aclosing(objects(connection.pieces(response))) as events,  # type: ignore[type-var]
+        aclosing(connection.pieces(response)) as pieces,
+        aclosing(objects(pieces)) as events,
     ):
         async for event in events:
             if event is DONE:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -63,13 +63,14 @@ class Connection:
             async with aclosing(response):
                 yield response
 
-    async def pieces(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+    async def pieces(self, response: httpx2.Response) -> AsyncGenerator[bytes, None]:
         """The response's body as it comes. Raises ServerFailed when the whole takes too long."""
         end = time.monotonic() + self.patience.whole_s
-        async for piece in response.aiter_bytes():
-            yield piece
-            if time.monotonic() > end:
-                raise too_slow(self.address)
+        async with aclosing(response.aiter_bytes()) as body:
+            async for piece in body:
+                yield piece
+                if time.monotonic() > end:
+                    raise too_slow(self.address)
 
     def _client(self, url: str) -> httpx2.AsyncClient:
         # Packed streams would arrive in bursts.

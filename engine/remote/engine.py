@@ -124,7 +124,7 @@ class RemoteEngine:
             chat = messages(passages, asked.texts, self.tokenizer, asked.question)
             body = {"model": server.model, "messages": chat, "max_tokens": room, "temperature": 0.0}
             asked.sent(passages)
-            with closing(completion(self._connection, body)) as pieces:  # type: ignore[type-var]
+            with closing(completion(self._connection, body)) as pieces:
                 yield from self._follow(asked, answer, pieces)
         yield asked.done(answer, passages, server.model, mode)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 MOST_LINE_BYTES = 1 << 20
@@ -16,17 +17,16 @@ class StreamWrong(Exception):
     """What came is no stream of JSON objects; the message says how, in a few words."""
 
 
-async def objects(pieces: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
+async def objects(pieces: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any], None]:
     """Each event's object; DONE itself at `[DONE]`, and nothing after it. Comments and other fields are passed over. Raises StreamWrong."""
-    async for line in _lines(pieces):
-        if not line.startswith(b"data:"):
-            continue
-        data = line[5:].strip()
-        if data == b"[DONE]":
-            yield DONE
-            return
-        if data:
-            yield _object(data)
+    async with aclosing(_lines(pieces)) as lines:
+        async for line in lines:
+            data = line[5:].strip() if line.startswith(b"data:") else b""
+            if data == b"[DONE]":
+                yield DONE
+                return
+            if data:
+                yield _object(data)
 
 
 def _object(data: bytes) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _object(data: bytes) -> dict[str, Any]:
     return told
 
 
-async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Lines without their ends, the last one too. Raises StreamWrong for one, or a whole, that is too long."""
     held, count = b"", 0
     async for piece in pieces:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from engine.passages import NOT_FOUND, SYSTEM
 from engine.prompt import Prompt
 from engine.remote.address import AddressWrong, ServerAddress, from_environment
 from engine.remote.asked import PASSAGES, WHOLE
-from engine.remote.connection import Patience
+from engine.remote.completion import completion
+from engine.remote.connection import Connection, Patience
 from engine.remote.engine import RemoteEngine
 from engine.remote.server import DEFAULT_CONTEXT, OLLAMA_CONTEXT
 from engine.tokenizer import Tokenizer
@@ -148,6 +150,22 @@ def test_it_sends_half_as_much_where_the_server_takes_less_than_was_said(llama: 
     assert f"{CONTEXT} tokens" in message
 
 
+def test_it_stops_the_server(remote: RemoteEngine, llama: str) -> None:
+    """One slot: a request that went on would keep the next one waiting for as long as 900 tokens take."""
+    counting = {"model": "smollm2", "messages": [{"role": "user", "content": "Count."}], "ignore_eos": True}
+    connection = Connection(ServerAddress(llama, KEY), Patience())
+
+    def seconds(most: int, pieces: int) -> float:
+        before = time.perf_counter()
+        with closing(completion(connection, counting | {"max_tokens": most})) as stream:
+            list(islice(stream, pieces))
+        return time.perf_counter() - before
+
+    usual = seconds(40, 1000)
+    seconds(900, 5)
+    assert seconds(40, 1000) < 5 * usual
+
+
 @pytest.mark.parametrize("key", ["", "wrong"])
 def test_it_says_that_the_key_is_wrong(llama: str, tokenizer: Tokenizer, prompt: Prompt, key: str) -> None:
     engine = RemoteEngine(ServerAddress(llama, key, "smollm2", 1024), tokenizer)
@@ -187,7 +205,7 @@ def test_it_gives_quotes_that_stand_in_the_source(tokenizer: Tokenizer, prompt: 
     assert {headers["Authorization"] for _, headers, _ in server.requests} == {f"Bearer {KEY}"}
 
 
-def test_it_stops_listening_once_the_model_says_not_found(tokenizer: Tokenizer, prompt: Prompt) -> None:
+def test_it_stops_listening_once_the_model_says_not_found(tokenizer: Tokenizer, prompt: Prompt, caplog: pytest.LogCaptureFixture) -> None:
     def endless(handler: Handler) -> None:
         handler.begin()
         handler.delta(f"{NOT_FOUND}.")
@@ -199,6 +217,7 @@ def test_it_stops_listening_once_the_model_says_not_found(tokenizer: Tokenizer, 
         done = done_of(events := ask(scripted_engine(server, tokenizer), prompt))
         assert server.gone.wait(5)
     assert (done.found, done.answer, said(events), done.confidence) == (False, "", "", 0.0)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 def test_it_asks_nobody_where_nothing_can_be_found(tokenizer: Tokenizer, prompt: Prompt, long_prompt: Prompt) -> None:
@@ -341,7 +360,7 @@ def test_it_does_not_wait_for_ever_for_the_first_word(tokenizer: Tokenizer, prom
         assert len(server.chats()) == 1
 
 
-def test_it_does_not_listen_for_ever(tokenizer: Tokenizer, prompt: Prompt) -> None:
+def test_it_does_not_listen_for_ever(tokenizer: Tokenizer, prompt: Prompt, caplog: pytest.LogCaptureFixture) -> None:
     def drip(handler: Handler) -> None:
         handler.begin()
         for _ in range(1000):
@@ -352,6 +371,7 @@ def test_it_does_not_listen_for_ever(tokenizer: Tokenizer, prompt: Prompt) -> No
         engine = RemoteEngine(ServerAddress(server.url), tokenizer, Patience(silence_s=5, whole_s=0.5))
         assert "took too long" in failure(ask(engine, prompt), server.url.split("/")[2])
         assert server.gone.wait(5)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 def test_it_warns_where_the_server_seems_to_cut_what_it_reads(
@@ -362,16 +382,17 @@ def test_it_warns_where_the_server_seems_to_cut_what_it_reads(
     assert any("LONGREAD_ENGINE_CONTEXT" in record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
 
 
-def test_it_hangs_up_when_the_answer_is_stopped(tokenizer: Tokenizer, prompt: Prompt) -> None:
+def test_it_hangs_up_when_the_answer_is_stopped(tokenizer: Tokenizer, prompt: Prompt, caplog: pytest.LogCaptureFixture) -> None:
     with scripted(silent(0.0)) as server:
         events = scripted_engine(server, tokenizer).answer(prompt, QUESTION)
         next(event for event in events if isinstance(event, Token) and event.text)
         events.close()  # type: ignore[attr-defined]
         assert server.gone.wait(5)
         assert list(events) == []
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
-def test_it_can_be_stopped_before_the_first_word(tokenizer: Tokenizer, prompt: Prompt) -> None:
+def test_it_can_be_stopped_before_the_first_word(tokenizer: Tokenizer, prompt: Prompt, caplog: pytest.LogCaptureFixture) -> None:
     with scripted(silent(2.0)) as server:
         events = RemoteEngine(ServerAddress(server.url), tokenizer).answer(prompt, QUESTION)
         before = time.perf_counter()
@@ -379,6 +400,7 @@ def test_it_can_be_stopped_before_the_first_word(tokenizer: Tokenizer, prompt: P
         events.close()  # type: ignore[attr-defined]
         assert time.perf_counter() - before < 1.5
         assert server.gone.wait(5)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 UNREACHABLE = {
