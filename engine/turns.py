@@ -1,9 +1,9 @@
 """Who goes in the next turn of the engine's thread, and with how many tokens: the scheduler's policy and nothing else.
 
-A turn is one pass of the model over at most TURN_TOKENS new tokens of all that waits. Answers go first, the shortest request of theirs
-first, so that a stream writes its next token while another question's chunks are read in slices. Reading ahead has whole turns while
-nobody asks. Nobody starves: what got nothing for PATIENCE_TURNS turns gets a slice before all others. Knows no model, no cache and no
-thread. Imports no torch.
+A turn is one pass of the model over at most TURN_TOKENS new tokens of all that waits. Answers go first: the next token of every stream,
+then questions that are put to a chunk or a sentence, then slices of chunks that must be read first; in each of these whoever came first,
+for eight that go in step all end last. Reading ahead has whole turns while nobody asks. Nobody starves: a slice of each turn is for
+what got nothing for PATIENCE_TURNS turns. Knows no model, no cache and no thread. Imports no torch.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Each holds the state of the chunks and sentences that it looks at, about 100 MB with the bundled model, and gets an eighth of the turns'
-# tokens at worst; further questions wait in order.
+# Each holds the state of the chunks or sentences that it looks at, up to 150 MB with the bundled model: together little more than a
+# gigabyte. Further questions wait in order.
 ANSWERS_AT_ONCE = 8
 # Two would only take the same turns from each other.
 PREFILLS_AT_ONCE = 1
 # About a third of a second for the bundled model on two cores: as long as a new question may have to wait before it is looked at.
 TURN_TOKENS = 512
+# A question, after a sentence or after a chunk that is stored.
+QUESTION_TOKENS = 96
 PATIENCE_TURNS = 3
-# Long enough for the matrix products to be worth their weights, short enough that a stream beside it hardly halts.
+# Long enough for the matrix products to be worth their weights, short enough that the streams beside it hardly halt.
 SLICE_TOKENS = 128
 
 
@@ -31,18 +33,26 @@ class Waiting:
     prefill: bool = False
     skipped: int = 0
 
+    @property
+    def rank(self) -> int:
+        """Lower goes first."""
+        return (self.tokens > 1) + (self.tokens > QUESTION_TOKENS)
+
 
 def share_out(waiting: Sequence[Waiting], budget: int = TURN_TOKENS) -> list[int]:
-    """How many tokens of each go in this turn, 0 for those that do not; together at most `budget`. The order of arrival breaks ties."""
+    """How many tokens of each go in this turn, 0 for those that do not; together at most `budget`. `waiting` is in order of arrival."""
     given = [0] * len(waiting)
     overdue = [number for number, one in enumerate(waiting) if one.skipped >= PATIENCE_TURNS]
-    for number in sorted(overdue, key=lambda number: -waiting[number].skipped):
-        given[number] = min(waiting[number].tokens, SLICE_TOKENS, budget)
-        budget -= given[number]
+    _fill(given, waiting, sorted(overdue, key=lambda number: -waiting[number].skipped), min(SLICE_TOKENS, budget))
     asked = any(not one.prefill for one in waiting)
     regular = [number for number, one in enumerate(waiting) if one.prefill != asked]
-    for number in sorted(regular, key=lambda number: waiting[number].tokens):
+    _fill(given, waiting, sorted(regular, key=lambda number: waiting[number].rank), budget - sum(given))
+    return given
+
+
+def _fill(given: list[int], waiting: Sequence[Waiting], order: Sequence[int], budget: int) -> None:
+    """Gives each in its order what it has left, as far as the budget goes."""
+    for number in order:
         more = min(waiting[number].tokens - given[number], budget)
         given[number] += more
         budget -= more
-    return given

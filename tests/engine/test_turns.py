@@ -13,8 +13,13 @@ def test_it_takes_all_that_fits() -> None:
     assert share_out([]) == []
 
 
-def test_it_takes_short_requests_whole_and_a_slice_of_the_long_one() -> None:
-    assert share_out([Waiting(5000), Waiting(1), Waiting(240), Waiting(1)], budget=512) == [270, 1, 240, 1]
+def test_it_takes_next_tokens_then_questions_then_a_slice_of_a_chunk() -> None:
+    assert share_out([Waiting(5000), Waiting(1), Waiting(40), Waiting(1)], budget=512) == [470, 1, 40, 1]
+    assert share_out([Waiting(40), Waiting(1)], budget=1) == [0, 1]
+
+
+def test_it_serves_who_came_first_where_not_all_fit() -> None:
+    assert share_out([Waiting(60), Waiting(30)] * 3, budget=200) == [60, 30, 60, 30, 20, 0]
 
 
 def test_it_keeps_to_the_order_of_arrival_between_equals() -> None:
@@ -33,6 +38,12 @@ def test_it_gives_reading_ahead_a_slice_when_it_has_waited_long_enough() -> None
     late = Waiting(5000, prefill=True, skipped=PATIENCE_TURNS)
     assert share_out([late, Waiting(1)]) == [SLICE_TOKENS, 1]
     assert share_out([late, Waiting(4000)]) == [SLICE_TOKENS, TURN_TOKENS - SLICE_TOKENS]
+
+
+def test_it_keeps_a_slice_and_no_more_for_all_that_waited_long_enough() -> None:
+    late = [Waiting(40, skipped=PATIENCE_TURNS + wait) for wait in (0, 2, 1, 0)]
+    assert share_out([Waiting(60), *late], budget=160) == [32, 40, 40, 40, 8]
+    assert share_out([Waiting(500), *[Waiting(500, skipped=PATIENCE_TURNS)] * 3], budget=512) == [384, 128, 0, 0]
 
 
 def test_it_gives_a_long_request_more_than_its_slice_where_there_is_room() -> None:
@@ -56,8 +67,8 @@ def test_it_never_goes_over_the_budget_and_never_starves_anybody() -> None:
             Waiting(one.tokens - tokens, one.prefill, 0 if tokens else one.skipped + 1) for tokens, one in zip(given, waiting, strict=True)
         ]
         waiting = [one for one in left if one.tokens]
-    # At worst all twelve are overdue at once, and four slices of them fit a turn.
-    assert longest <= PATIENCE_TURNS + 12 * SLICE_TOKENS // TURN_TOKENS
+    # At worst all twelve are overdue at once, and one of them, who waited longest, goes in each turn.
+    assert longest < PATIENCE_TURNS + 12
 
 
 def test_it_measures_a_rate_over_the_time_of_the_work() -> None:
