@@ -49,6 +49,8 @@ class Track:
         # shape: layers, G, D
         self._shape, self._dtype, self._device = shape, dtype, device
         self.parts = parts or []
+        self._targets: tuple[Tensor, ...] = ()
+        self._views: list[tuple[Tensor, ...]] = []
 
     @property
     def length(self) -> int:
@@ -67,13 +69,24 @@ class Track:
             ahead = 0 if tail is None or tail.shared else min(2 * tail.length, PART_TOKENS)
             self.parts.append(self._part(max(tokens, ahead)))
 
+    def begin(self, tokens: int) -> None:
+        """Make room for so many new tokens, and the views that the layers write and read, all at once."""
+        self.reserve(tokens)
+        last = self.parts[-1]
+        self._targets = by_layer(last.room[:, :, :, last.length : last.length + tokens])
+        self._views = [by_layer(part.settled()) for part in self.parts[:-1]]
+        self._views.append(by_layer(last.room[:, :, :, : last.length + tokens]))
+
     def write(self, index: int, k: Tensor, v: Tensor) -> list[KeysValues]:
         """Put one layer's new k and v [G, T, D] after the settled tokens; returns that layer's parts, the new tokens last."""
-        last = self.parts[-1]
-        end = last.length + k.shape[1]
-        last.room[index, 0, :, last.length : end] = k
-        last.room[index, 1, :, last.length : end] = v
-        return [*self.read(index)[:-1], (last.room[index, 0, :, :end], last.room[index, 1, :, :end])]
+        self._targets[2 * index].copy_(k)
+        self._targets[2 * index + 1].copy_(v)
+        return [(views[2 * index], views[2 * index + 1]) for views in self._views]
+
+    def settle(self, tokens: int) -> None:
+        """What every layer wrote counts from now on."""
+        self.parts[-1].length += tokens
+        self._targets, self._views = (), []
 
     def read(self, index: int) -> list[KeysValues]:
         """One layer's settled parts."""
@@ -127,6 +140,11 @@ class Track:
         return Part(torch.empty(layers, 2, groups, capacity, size, dtype=self._dtype, device=self._device))
 
 
+def by_layer(room: Tensor) -> tuple[Tensor, ...]:
+    """Views [G, T, D] of a room [layers, 2, G, T, D]: the first layer's keys, its values, the second's keys and so on."""
+    return room.flatten(0, 1).unbind(0)
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A run of tokens as it is kept: the global layers' state of them, [layers, 2, G, T, D], and where they end inside an attention
@@ -168,10 +186,10 @@ class KVCache:
         """Make room for so many new tokens."""
         runs = ranges(self.length, tokens, self._chunk)
         self._pass = Pass(runs, self.current.empty() if len(runs) > 1 else None)
-        self.whole.reserve(tokens)
+        self.whole.begin(tokens)
         if self._chunk is not None:
             first, end = runs[-1]
-            (self._pass.after or self.current).reserve(end - first)
+            (self._pass.after or self.current).begin(end - first)
 
     def write(self, layer: int, k: Tensor, v: Tensor) -> list[Attended]:
         """One layer's new keys and values [G, T, D] in; what each run of the new tokens attends to out."""
@@ -191,12 +209,11 @@ class KVCache:
     def advance(self, tokens: int) -> None:
         """What every layer wrote is settled."""
         self.length += tokens
-        if tokens:
-            self.whole.parts[-1].length += tokens
-        if self._chunk is not None and tokens:
+        self.whole.settle(tokens)
+        if self._chunk is not None:
             self.current = self._pass.after or self.current
             first, end = self._pass.runs[-1]
-            self.current.parts[-1].length += end - first
+            self.current.settle(end - first)
             if self.length % self._chunk == 0:
                 self.current = self.current.empty()
 

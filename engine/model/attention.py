@@ -24,6 +24,7 @@ from engine.model.norm import rms
 from engine.model.rope import rotate
 
 TILE_TOKENS = 128
+LONG_TOKENS = 64
 # So many keys are scored at once; a longer part is walked over in blocks, whose results are merged by their weights.
 KEY_BLOCK_TOKENS = 4096
 
@@ -54,6 +55,7 @@ class Attention(nn.Module):
         self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
         self.qkv = Linear(config.hidden, (config.heads + 2 * config.kv_heads) * config.head_dim)
         self.out = Linear(config.heads * config.head_dim, config.hidden)
+        self.long_dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
         # x: [T of all segments, C]
@@ -83,8 +85,14 @@ class Attention(nn.Module):
     def mix(self, cache: KVCache, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """[H, T, D]: one segment's queries [H, T, D] over its cache, which takes the new keys and values [G, T, D]."""
         attended = cache.write(self.layer, k, v)
-        mixed = [attend(q[:, run.first : run.end], run.parts) for run in attended]
+        mixed = [self.attend_run(q[:, run.first : run.end], run.parts) for run in attended]
         return mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=1)
+
+    def attend_run(self, q: Tensor, parts: list[KeysValues]) -> Tensor:
+        """Many queries in `long_dtype` where one is set, few in the cache's own type: turning the keys into another costs more than they do."""
+        if self.long_dtype is None or q.shape[1] < LONG_TOKENS:
+            return attend(q, parts)
+        return attend(q, [(k.to(self.long_dtype), v.to(self.long_dtype)) for k, v in parts])
 
 
 def attend(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:

@@ -73,10 +73,12 @@ class Decoder(nn.Module):
 
     def _to_int8(self) -> None:
         to_int8(self)
-        for norm in self.modules():
-            if isinstance(norm, RMSNorm):
-                norm.float()
-        self.dtype = torch.float32
+        for part in self.modules():
+            if isinstance(part, RMSNorm):
+                part.float()
+            elif isinstance(part, Attention):
+                part.long_dtype = self.dtype
+        self.dtype = self.kv_dtype = torch.float32
 
     @property
     def device(self) -> torch.device:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -17,12 +16,15 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [T, C]
-        if x.dtype is torch.float32:
-            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
         return rms(x, self.eps) * self.weight
 
 
 def rms(x: Tensor, eps: float) -> Tensor:
     """x / rms(x) over the last dimension, in x's type."""
-    wide = x.float()
-    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
+    norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide(x.dtype))
+    return (x * norm.square_().mul_(1 / x.shape[-1]).add_(eps).rsqrt_()).to(x.dtype)
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The type in which sums are taken: at least fp32."""
+    return torch.promote_types(dtype, torch.float32)
