@@ -8,6 +8,7 @@ question comes last (engine.passages). For several threads at once. Knows prompt
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -123,6 +124,8 @@ class RemoteEngine:
         if passages:
             chat = messages(passages, asked.texts, self.tokenizer, asked.question)
             body = {"model": server.model, "messages": chat, "max_tokens": room, "temperature": 0.0}
+            if server.salted:
+                body["cache_salt"] = hashlib.blake2b(asked.prompt.salt.encode(), digest_size=16, person=b"longread-server").hexdigest()
             asked.sent(passages)
             with closing(completion(self._connection, body)) as pieces:
                 yield from self._follow(asked, answer, pieces)

@@ -13,14 +13,17 @@ from engine.remote.failures import ServerFailed, named
 # Where the server does not say. Ollama cuts a longer prompt without a word unless told otherwise, and never says at which length.
 DEFAULT_CONTEXT = 8192
 OLLAMA_CONTEXT = 4096
+# These keep apart what they have read under different salts.
+SALTED = ("vllm", "sglang")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`context`: the most tokens of prompt and answer together."""
+    """`context`: the most tokens of prompt and answer together. `salted`: its prefix cache can be kept apart by owner."""
 
     model: str
     context: int
+    salted: bool = False
 
 
 async def describe(connection: Connection) -> Server:
@@ -32,7 +35,7 @@ async def describe(connection: Connection) -> Server:
         raise ServerFailed(f"{named(address)} names no model. Load one there, or set LONGREAD_ENGINE_MODEL.")
     entry: dict[str, Any] = next((model for model in models if address.model in ("", model["id"])), {})
     model = address.model or str(entry["id"])
-    return Server(model, address.context or await _context(connection, entry))
+    return Server(model, address.context or await _context(connection, entry), entry.get("owned_by") in SALTED)
 
 
 async def _context(connection: Connection, entry: dict[str, Any]) -> int:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -470,6 +471,17 @@ def test_it_says_that_a_server_names_no_model(tokenizer: Tokenizer, told: object
         server.models = lambda handler: handler.raw(told.encode()) if isinstance(told, str) else handler.json(told)
         with pytest.raises(EngineError, match=cure):
             scripted_engine(server, tokenizer).status()
+
+
+def test_it_keeps_owners_apart_where_the_server_can(tokenizer: Tokenizer, prompt: Prompt) -> None:
+    with scripted(says("x")) as server:
+        server.models = lambda handler: handler.json({"data": [{"id": "a", "owned_by": "vllm", "max_model_len": 4096}]})
+        engine = scripted_engine(server, tokenizer)
+        for salt in ("alice", "alice", "bob"):
+            ask(engine, replace(prompt, salt=salt))
+        salts = [body["cache_salt"] for body in server.chats()]
+    assert salts[0] == salts[1] != salts[2]
+    assert not any("alice" in salt or not salt.isalnum() for salt in salts)
 
 
 def test_it_asks_the_server_about_itself_once_in_a_while(tokenizer: Tokenizer, prompt: Prompt) -> None:
