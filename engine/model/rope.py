@@ -30,8 +30,11 @@ def scaled(plain: Tensor, scaling: RopeScaling) -> Tensor:
 
 
 def angles(positions: Tensor, frequencies: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosines and signed sines, each [T, 1, D], for int positions [T]; computed in fp32, whatever `dtype` they are given in."""
-    turned = positions[:, None, None].to(frequencies) * frequencies
+    """Cosines and signed sines, each [T, 1, D], for int positions [T]; computed in fp64, whatever `dtype` they are given in.
+
+    In fp32 an angle at position 10,000,000 is off by up to half a radian.
+    """
+    turned = positions[:, None, None].double() * frequencies.double()
     cos, sin = turned.cos(), turned.sin()
     return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 
