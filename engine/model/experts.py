@@ -40,5 +40,9 @@ def stack(experts: int, inputs: int, outputs: int, codec: Codec) -> Stack:
 
 
 def times(x: Tensor, weights: Stack, expert: int) -> Tensor:
-    """x [T, in] times one matrix of the stack: [T, out]."""
-    return x @ weights[expert] if isinstance(weights, nn.Parameter) else weights(x, expert)
+    """x [T, in] times one matrix of the stack: [T, out] in x's type; plain weights are multiplied in their own."""
+    if isinstance(weights, nn.Parameter):
+        product: Tensor = x.to(weights.dtype) @ weights[expert]
+        return product.to(x.dtype)
+    out: Tensor = weights(x, expert)
+    return out

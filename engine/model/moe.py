@@ -48,7 +48,7 @@ class Router(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Each token's expert [T] and score [T, 1], the latter computed in fp32."""
         # x: [T, C]
-        logit, expert = F.linear(x, self.weight).max(dim=-1)
+        logit, expert = F.linear(x, self.weight.to(x.dtype)).max(dim=-1)
         return expert, torch.sigmoid(logit.float()).to(x.dtype)[:, None]
 
 

@@ -1,0 +1,200 @@
+"""The int8 product beside whole numbers in numpy, and whole models in int8 beside themselves in fp32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.loading.load import load_model
+from engine.model.decoder import Decoder, Segment
+from engine.model.linear import Int8Linear, Linear, cpu_flags, cpu_has_int8, to_int8
+from tests.engine.checkpoints import VOCAB, save_random
+
+needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="the processor has no VNNI: sums of bytes can overflow there")
+LARGEST = 127
+
+
+def integers(rows: int, columns: int, seed: int) -> Tensor:
+    """-127..127, each row reaching one of these."""
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randint(-LARGEST, LARGEST + 1, (rows, columns), generator=generator)
+    ends = torch.randint(0, 2, (rows,), generator=generator) * 2 * LARGEST - LARGEST
+    values[torch.arange(rows), torch.randint(0, columns, (rows,), generator=generator)] = ends
+    return values
+
+
+def around(values: Tensor, scales: Tensor, seed: int) -> Tensor:
+    """fp32 values that round to these whole numbers of `scales`, one a row; the largest of a row is exact."""
+    off = torch.rand(values.shape, generator=torch.Generator().manual_seed(seed)) * 0.8 - 0.4
+    return (values + off * (values.abs() < LARGEST)) * scales[:, None]
+
+
+def product(x: Tensor, x_scales: Tensor, weight: Tensor, weight_scales: Tensor) -> Tensor:
+    """In whole numbers of 64 bits, scaled in fp64."""
+    whole = x.numpy().astype(np.int64) @ weight.numpy().astype(np.int64).T
+    return torch.from_numpy(whole * np.outer(x_scales.double().numpy(), weight_scales.double().numpy())).float()
+
+
+@needs_int8
+@pytest.mark.parametrize("tokens", [1, 3, 64, 200])
+@pytest.mark.parametrize(("inputs", "outputs"), [(48, 96), (576, 40), (37, 5), (1, 1)])
+def test_it_is_the_product_of_the_rounded_numbers(tokens: int, inputs: int, outputs: int) -> None:
+    x, weight = integers(tokens, inputs, seed=1), integers(outputs, inputs, seed=2)
+    x_scales, weight_scales = torch.linspace(0.01, 3, tokens), torch.linspace(0.001, 0.7, outputs)
+    linear = Int8Linear(around(weight, weight_scales, seed=3))
+    ours = linear(around(x, x_scales, seed=4))
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours, product(x, x_scales, weight, weight_scales), rtol=1e-5, atol=0)
+
+
+@needs_int8
+def test_it_is_as_far_from_the_true_product_as_rounding_may_take_it() -> None:
+    generator = torch.Generator().manual_seed(5)
+    x, weight = torch.randn(300, 576, generator=generator), torch.randn(64, 576, generator=generator)
+    x[::7, 3] *= 100  # an outlier coarsens its own token alone
+    weight[::5, 9] *= 30
+    x, weight = x.double(), weight.double()
+    x_step, weight_step = (values.abs().amax(1, keepdim=True) / LARGEST for values in (x, weight))
+    furthest = (x.abs() + x_step / 2).sum(1, keepdim=True) * weight_step.T / 2 + x_step / 2 * weight.abs().sum(1)
+    apart = (Int8Linear(weight.float())(x.float()) - x @ weight.T).abs()
+    assert bool((apart <= furthest * 1.001).all())
+    assert float((apart / (x @ weight.T).abs().mean(1, keepdim=True)).mean()) < 0.1
+
+
+@needs_int8
+def test_sums_of_the_largest_bytes_do_not_overflow() -> None:
+    """Without VNNI two products of bytes are added up in 16 bits."""
+    for x in (1.0, -1.0):
+        assert float(Int8Linear(torch.ones(1, 16_384))(torch.full((1, 16_384), x))) == pytest.approx(16_384 * x, rel=1e-5)
+    alternating = torch.tensor([1.0, -1.0]).repeat(8192)
+    assert float(Int8Linear(alternating[None])(alternating[None])) == pytest.approx(16_384, rel=1e-5)
+
+
+@needs_int8
+@pytest.mark.parametrize("around_it", [1, 2, 15, 63, 300])
+def test_a_token_alone_is_bit_for_bit_what_it_is_among_others(around_it: int) -> None:
+    generator = torch.Generator().manual_seed(6)
+    linear = Int8Linear(torch.randn(200, 130, generator=generator))
+    token, others = torch.randn(1, 130, generator=generator), 50 * torch.randn(around_it, 130, generator=generator)
+    others[0] = torch.nan
+    alone = linear(token)
+    for before in {0, 1, around_it}:
+        together = linear(torch.cat((others[:before], token, others[before:])))
+        assert torch.equal(together[before], alone[0])
+
+
+@needs_int8
+def test_zeros_stay_zero() -> None:
+    generator = torch.Generator().manual_seed(7)
+    x, weight = torch.randn(9, 33, generator=generator), torch.randn(20, 33, generator=generator)
+    x[4], weight[7] = 0, 0
+    ours = Int8Linear(weight)(x)
+    assert torch.equal(ours[4], torch.zeros(20))
+    assert torch.equal(ours[:, 7], torch.zeros(9))
+    assert int((ours == 0).sum()) == 28
+    assert torch.equal(Int8Linear(torch.zeros(3, 33))(x), torch.zeros(9, 3))
+
+
+@needs_int8
+@pytest.mark.parametrize("factor", [1e30, 1e6, 1e-5])
+def test_huge_and_tiny_values_scale_the_result(factor: float) -> None:
+    x, weight = integers(8, 64, seed=8), integers(12, 64, seed=9)
+    scales, ones = torch.full((8,), factor), torch.ones(12)
+    ours = Int8Linear(weight.float())(around(x, scales, seed=10))
+    torch.testing.assert_close(ours, product(x, scales, weight, ones), rtol=1e-5, atol=0)
+    ours = Int8Linear(weight.float() * factor)(around(x, torch.ones(8), seed=10))
+    torch.testing.assert_close(ours, product(x, torch.ones(8), weight, factor * ones), rtol=1e-5, atol=0)
+
+
+@needs_int8
+def test_it_takes_what_is_not_contiguous() -> None:
+    x = torch.randn(64, 20, generator=torch.Generator().manual_seed(11)).t()
+    linear = Int8Linear(torch.randn(10, 64, generator=torch.Generator().manual_seed(12)))
+    assert torch.equal(linear(x), linear(x.contiguous()))
+
+
+@needs_int8
+def test_it_leaves_torchs_choice_of_kernels_as_it_was() -> None:
+    before = torch.backends.quantized.engine
+    Int8Linear(torch.ones(2, 2))
+    assert torch.backends.quantized.engine == before
+
+
+@needs_int8
+def test_it_takes_every_products_place() -> None:
+    model = nn.Sequential(Linear(4, 4), nn.Sequential(nn.LayerNorm(4), Linear(4, 4)))
+    for parameter in model.parameters():
+        nn.init.ones_(parameter)
+    to_int8(model)
+    assert [type(part).__name__ for part in model.modules()] == ["Sequential", "Int8Linear", "Sequential", "LayerNorm", "Int8Linear"]
+
+
+# --- whole models ---
+
+
+def logits(decoder: Decoder, pieces: list[int]) -> Tensor:
+    ids = torch.randint(3, VOCAB, (sum(pieces),), generator=torch.Generator().manual_seed(13))
+    cache = decoder.new_cache()
+    return torch.cat([decoder.logits(decoder(piece, [Segment(cache, len(piece))])) for piece in ids.split(pieces)])
+
+
+def both(folder: Path, family: str, dtype: torch.dtype) -> tuple[Decoder, Decoder]:
+    """A random model in int8, made from weights of this type, and in fp32."""
+    save_random(family, folder)
+    wide, held = load_model(folder), load_model(folder, dtype=dtype)
+    return Decoder.from_weights(held.config, held.decoder, int8=True), Decoder.from_weights(wide.config, wide.decoder)
+
+
+@needs_int8
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("family", ["llama", "smollm3", "llama4_text"])
+def test_a_model_in_int8_says_nearly_what_it_says_in_fp32(tmp_path: Path, family: str, dtype: torch.dtype) -> None:
+    """Measured: mean KL 0.003 (llama) to 0.009 (smollm3, and llama4, where tokens change their expert); 88 to 93 % same best tokens."""
+    int8, fp32 = both(tmp_path, family, dtype)
+    expected = logits(fp32, [200])
+    for pieces in ([200], [100] + [1] * 100):
+        ours = logits(int8, pieces)
+        apart = F.kl_div(ours.log_softmax(-1), expected.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+        assert ours.dtype == torch.float32
+        assert 0 < float(apart.mean()) < 0.02
+        assert float((ours.argmax(-1) == expected.argmax(-1)).float().mean()) >= 0.85
+
+
+# --- whether the processor can ---
+
+INTEL = "processor\t: 0\nmodel name\t: a processor\nflags\t\t: fpu sse2 avx2 avx512f {}\nbugs\t\t: spectre_v1\n\nprocessor\t: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        (INTEL.format("avx512_vnni avx512_bf16"), True),
+        (INTEL.format("avx_vnni"), True),
+        (INTEL.format("avx512_bf16"), False),
+        (INTEL.format("avx512_vnni_of_another_kind"), False),
+        ("model name\t: avx512_vnni\nflags\t\t: fpu\n", False),
+        ("Processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\n", False),
+        ("", False),
+    ],
+)
+def test_it_knows_by_its_flags_whether_the_processor_multiplies_int8(tmp_path: Path, text: str, has: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(text, encoding="ascii")
+    assert cpu_has_int8(tmp_path / "cpuinfo") == has
+
+
+def test_it_reads_the_first_processors_flags(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text(INTEL.format("avx512_vnni") + "flags : other\n", encoding="ascii")
+    assert cpu_flags(tmp_path / "cpuinfo") >= {"fpu", "avx2", "avx512_vnni"}
+    assert "other" not in cpu_flags(tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_bytes(b"Features\t: asimd \xff\n")
+    assert "asimd" in cpu_flags(tmp_path / "cpuinfo")
+
+
+def test_where_the_system_shows_no_flags_there_are_none(tmp_path: Path) -> None:
+    assert cpu_flags(tmp_path / "nothing") == set()
+    assert not cpu_has_int8(tmp_path / "nothing")
