@@ -60,8 +60,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds since the question arrived, except prefill_s: seconds spent reading located chunks that were not stored (on a server: until
-    its first word)."""
+    """Seconds since the question arrived, except prefill_s: seconds spent reading located chunks that were not stored (of a
+    model that answers freely: until its first word)."""
 
     locate_s: float
     prefill_s: float

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from engine.asked import PASSAGES, Asked
 from engine.calibration import LOCATE_CHUNKS
 from engine.citing import FreeAnswer
 from engine.errors import EngineError
@@ -24,7 +25,6 @@ from engine.passages import fixed_tokens, messages
 from engine.places import Texts, by_words, candidates
 from engine.prompt import Prompt
 from engine.remote.address import ServerAddress
-from engine.remote.asked import PASSAGES, Asked
 from engine.remote.completion import Ended, ServerUsage, completion
 from engine.remote.connection import Connection, Patience
 from engine.remote.failures import PromptTooLong, no_answer, no_room

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from engine.access import get_engine
+from engine.asked import PASSAGES, WHOLE
 from engine.errors import EngineError
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Token
 from engine.passages import NOT_FOUND, SYSTEM
 from engine.prompt import Prompt
 from engine.remote.address import AddressWrong, ServerAddress, from_environment
-from engine.remote.asked import PASSAGES, WHOLE
 from engine.remote.completion import completion
 from engine.remote.connection import Connection, Patience
 from engine.remote.engine import RemoteEngine

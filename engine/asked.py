@@ -1,4 +1,7 @@
-"""One question to a server: what of the prompt it is given to read, and what is said of it at the end. Sends nothing."""
+"""One question to a model that answers freely, here or on a server: what of the prompt it is given to read, and what is said at the end.
+
+Runs no model and sends nothing. Imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +40,12 @@ class Asked:
         return PASSAGES, self._passages.fitting(chunks, space)
 
     def sent(self, passages: Sequence[Passage]) -> None:
-        """The passages are on their way."""
+        """The passages are on their way to the model."""
         self.sent_tokens = sum(passage.tokens for passage in passages)
         self._sent, self._heard = time.perf_counter(), 0.0
 
     def heard(self) -> None:
-        """The server has begun to answer. What it needed for that counts as prefill: nearly all of it is reading."""
+        """The model has begun to answer. What it needed for that counts as prefill: nearly all of it is reading."""
         self._heard = self._heard or time.perf_counter()
 
     def done(self, answer: FreeAnswer, passages: Sequence[Passage], model: str, mode: str) -> Done:
