@@ -91,12 +91,14 @@ def heard(steps: Telling[E, T], hear: Callable[[E], None]) -> Telling[E, T]:
 def execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
     """All of them in one pass of the model: the logits of each one's rows, fp32 [rows, V]."""
     ids, segments = torch.cat([asked.ids for asked in forwards]), [Segment(asked.cache, len(asked.ids)) for asked in forwards]
-    features = [asked.features.vectors for asked in forwards if asked.features is not None]
-    hidden = decoder(ids, segments, torch.cat(features)) if features else decoder(ids, segments)
+    vectors = [asked.features.vectors for asked in forwards if asked.features is not None]
+    features = torch.cat(vectors) if vectors else None
     starts = accumulate((len(asked.ids) for asked in forwards[:-1]), initial=0)
     wanted = [start + row for start, asked in zip(starts, forwards, strict=True) for row in asked.rows]
     if not wanted:
+        decoder.read(ids, segments, features)
         return [torch.empty(0, decoder.config.vocab)] * len(forwards)
+    hidden = decoder(ids, segments, features)
     logits = decoder.logits(hidden[torch.tensor(wanted, device=hidden.device)])
     return list(torch.split(logits, [len(asked.rows) for asked in forwards]))
 

@@ -89,15 +89,25 @@ class Attention(nn.Module):
         return mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=1)
 
     def attend_run(self, q: Tensor, parts: list[KeysValues]) -> Tensor:
-        """Many queries in `long_dtype` where one is set, few in the cache's own type: turning the keys into another costs more than they do."""
+        """Many queries in `long_dtype` where one is set; few in the cache's own type, because turning its keys would cost more."""
         if self.long_dtype is None or q.shape[1] < LONG_TOKENS:
             return attend(q, parts)
         return attend(q, [(k.to(self.long_dtype), v.to(self.long_dtype)) for k, v in parts])
+
+    def keep(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> None:
+        """Only write the caches: all that is wanted of the last layer where nobody asks for the tokens' own results."""
+        _, k, v = self.project(x, places)
+        sizes = [segment.tokens for segment in segments]
+        for segment, *own in zip(segments, torch.split(k, sizes, 1), torch.split(v, sizes, 1), strict=True):
+            segment.cache.write(self.layer, *own)
 
 
 def attend(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:
     """[H, T, D] for queries [H, T, D] that are the last T of all the parts' tokens; in the parts' type."""
     (heads, tokens, size), (groups, _, _) = q.shape, parts[0][0].shape
+    if tokens == 1 and len(parts) == 1:
+        k, v = parts[0]
+        return F.scaled_dot_product_attention(q[None].to(k.dtype), k[None], v[None], enable_gqa=True)[0]
     rows = (q * size**-0.5).to(parts[0][0].dtype).reshape(groups, heads // groups, tokens, size)
     length = sum(k.shape[1] for k, _ in parts)
     tiles = []

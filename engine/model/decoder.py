@@ -39,6 +39,9 @@ class Layer(nn.Module):
         out: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
         return out
 
+    def keep(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> None:
+        self.attention.keep(self.attention_norm(x), places, segments)
+
 
 class Decoder(nn.Module):
     """ids -> hidden states -> logits."""
@@ -94,19 +97,30 @@ class Decoder(nn.Module):
 
         `features` [n, C] stand for the n patch tokens among the ids, in order.
         """
+        x, places, segments = self._begin(ids, segments, features)
+        for layer in self.layers:
+            x = layer(x, places, segments)
+        advance(segments)
+        normed: Tensor = self.norm(x)
+        return normed
+
+    @torch.inference_mode()
+    def read(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None) -> None:
+        """The same for the caches' sake: nobody wants the hidden states, so the last layer only keeps its keys and values."""
+        x, places, segments = self._begin(ids, segments, features)
+        for layer in self.layers[:-1]:
+            x = layer(x, places, segments)
+        self.layers[-1].keep(x, places, segments)
+        advance(segments)
+
+    def _begin(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> tuple[Tensor, Places, Sequence[Segment]]:
         segments = [segment for segment in segments if segment.tokens]
         for segment in segments:
             segment.cache.begin(segment.tokens)
         x: Tensor = self.embed(ids.to(self.device)).to(self.dtype)
         if features is not None and self.config.vision is not None:
             x = fuse(x, ids.to(self.device), self.config.vision.patch_token, features.to(x))
-        places = self._places(segments)
-        for layer in self.layers:
-            x = layer(x, places, segments)
-        for segment in segments:
-            segment.cache.advance(segment.tokens)
-        normed: Tensor = self.norm(x)
-        return normed
+        return x, self._places(segments), segments
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
@@ -120,6 +134,11 @@ class Decoder(nn.Module):
         cos, sin = angles(positions, self.frequencies, self.dtype)
         temperature = self.config.temperature
         return Places(cos, sin, None if temperature is None else growth(positions, temperature, self.dtype))
+
+
+def advance(segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        segment.cache.advance(segment.tokens)
 
 
 def growth(positions: Tensor, temperature: Temperature, dtype: torch.dtype) -> Tensor:

@@ -15,6 +15,10 @@ from torch import Tensor, nn
 
 LARGEST = 127.0
 ZERO_POINT = 128  # activations are quantised to unsigned bytes around it
+# Tensors, because as plain numbers they would be made into some in every layer of every token.
+STEP, SMALLEST = torch.tensor(1 / LARGEST), torch.tensor(1e-12)
+# Quantises its fp32 input by one given step, multiplies in integers, and gives fp32 again, in one go.
+INT8_PRODUCT = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
 INT8_ENGINE = "fbgemm"
 VNNI_FLAGS = {"avx512_vnni", "avx_vnni"}
 
@@ -40,8 +44,8 @@ class Int8Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # x: fp32 [T, in]
-        scale = x.abs().amax(-1, keepdim=True).clamp_min_(1e-12).div_(LARGEST)
-        product: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x / scale, 1.0, ZERO_POINT, self.packed)
+        scale = torch.addcmul(SMALLEST, x.abs().amax(-1, keepdim=True), STEP)
+        product: Tensor = INT8_PRODUCT(x / scale, 1.0, ZERO_POINT, self.packed)
         return product.mul_(scale)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 
@@ -22,9 +24,16 @@ class RMSNorm(nn.Module):
 def rms(x: Tensor, eps: float) -> Tensor:
     """x / rms(x) over the last dimension, in x's type."""
     norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide(x.dtype))
-    return (x * norm.square_().mul_(1 / x.shape[-1]).add_(eps).rsqrt_()).to(x.dtype)
+    mean = torch.addcmul(constant(eps, norm.dtype, norm.device), norm, norm, value=1 / x.shape[-1])
+    return (x * mean.rsqrt_()).to(x.dtype)
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
     """The type in which sums are taken: at least fp32."""
     return torch.promote_types(dtype, torch.float32)
+
+
+@lru_cache
+def constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A number as a tensor that is made once: as a plain number it would be made again in every layer of every token."""
+    return torch.tensor(value, dtype=dtype, device=device)

@@ -191,3 +191,10 @@ def test_it_goes_on_past_a_long_prompt_as_transformers_does(llama4: Pair, monkey
     cache = llama4.decoder.new_cache()
     same(llama4.ours(ids, [33, 50, 1, 1, 100, 90, 25], cache), llama4.expected(ids))
     assert len(cache.whole.parts) > 2
+
+
+def test_it_reads_for_the_caches_sake_as_it_reads_for_logits(pair: Pair) -> None:
+    ids, cache = tokens(), pair.decoder.new_cache()
+    for piece in ids[:70].split(19):
+        pair.decoder.read(piece, [Segment(cache, len(piece))])
+    same(pair.ours(ids[70:], 3, cache), pair.expected(ids)[70:])

@@ -51,7 +51,11 @@ class Scripted:
     def config(self) -> Scripted:
         return self
 
-    def __call__(self, ids: Tensor, segments: Sequence[Segment]) -> Tensor:
+    def read(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> None:
+        self(ids, segments, features)
+
+    def __call__(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> Tensor:
+        assert features is None
         self.packs.append({segment.cache.name: segment.tokens for segment in segments})  # type: ignore[attr-defined]
         assert self.free.wait(SECONDS)
         if BAD in ids:
