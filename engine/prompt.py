@@ -7,8 +7,8 @@ Knows no file format, no model and no database. Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -64,13 +64,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class PromptDocument:
-    """One document of a prompt. The arrays may be memory maps; the text stays on disk until somebody asks for it."""
+    """One document of a prompt. The arrays may be memory maps; the text stays on disk until somebody asks for it.
+
+    `images`: the page images of the chunks that have some, by the chunk's number."""
 
     id: str
     name: str
     ids: TokenArray
     rows: NDArray[np.void]
     text_path: Path
+    images: Mapping[int, tuple[ImageSegment, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -84,6 +87,7 @@ class PromptDocument:
             header_tokens=int(row["header_tokens"]),
             start_char=int(row["start_char"]),
             end_char=int(row["end_char"]),
+            images=self.images.get(index, ()),
         )
 
     def chunks(self) -> Iterator[Chunk]:

@@ -101,7 +101,7 @@ class SpanReader:
         self._decoder, self._tokenizer = decoder, tokenizer
         self._ends = torch.tensor(sorted(set(ends)))
         self._examples = examples
-        self._after_examples: Tensor | None = None
+        self._after_examples: KVCache | None = None
 
     def read(self, sentence: Sentence, asking: TokenArray, max_tokens: int) -> Telling[Token, str]:
         """The answer, and before it its pieces, each as soon as it is decided. `asking` follows the sentence and opens the answer."""
@@ -120,13 +120,13 @@ class SpanReader:
         return answer
 
     def _start(self, room: int) -> Steps[KVCache]:
-        cache = self._decoder.new_cache(len(self._examples) + room)
         if self._after_examples is None:
+            cache = self._decoder.new_cache(len(self._examples))
             yield from forward(torch.from_numpy(self._examples), cache)
-            self._after_examples = cache.state().clone()
-        else:
-            cache.extend(self._after_examples)
-        return cache
+            self._after_examples = cache
+        started = self._after_examples.fork()
+        started.reserve(room)
+        return started
 
     def _next(self, cache: KVCache, feed: Tensor, state: SpanState, max_tokens: int) -> Steps[int | None]:
         """The likeliest token that the sentence allows, or None where the answer ends."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from engine.cache.layout import Slot, ranges, slots
+from engine.cache.layout import Slot, ranges, slots, tail
 from engine.config import ModelConfig
 from engine.errors import EngineError
 
@@ -148,7 +148,7 @@ def by_layer(room: Tensor) -> tuple[Tensor, ...]:
 @dataclass(frozen=True, slots=True)
 class State:
     """A run of tokens as it is kept: the global layers' state of them, [layers, 2, G, T, D], and where they end inside an attention
-    chunk, the chunked layers' state of that chunk so far; None at a boundary."""
+    chunk, the chunked layers' state of those among them that stand in that chunk; None at a boundary."""
 
     whole: Tensor
     current: Tensor | None
@@ -237,30 +237,30 @@ class KVCache:
         other.whole, other.current = self.whole.fork(), self.current.fork()
         return other
 
+    def reserve(self, tokens: int) -> None:
+        """Make room for so many more tokens of the global layers."""
+        self.whole.reserve(tokens)
+
     def save(self, first: int = 0) -> State:
         """The state of the tokens from `first` on. Views where they lie in one part: clone what must outlive the cache."""
-        current = self.current.state() if self.current.length else None
+        opened = tail(first, self.length - first, self._chunk)
+        current = self.current.state(self.current.length - opened) if opened else None
         return State(self.whole.state(first), current)
 
     def restore(self, state: State) -> None:
         """Append tokens that were computed at just these positions. Raises EngineError where their end needs a chunk's partial state."""
-        length = self.length + state.whole.shape[3]
-        inside = length % self._chunk if self._chunk else 0
-        if inside != (0 if state.current is None else state.current.shape[3]):
+        tokens = state.whole.shape[3]
+        opened = tail(self.length, tokens, self._chunk)
+        if opened != (0 if state.current is None else state.current.shape[3]):
             raise EngineError(
-                f"The state ends {inside:,} tokens inside an attention chunk without the chunked layers' state. Read it again."
+                f"The state ends {opened:,} tokens inside an attention chunk without the chunked layers' state. Read it again."
             )
         self.whole.extend(state.whole)
-        self.current = self.current.empty()
+        if opened < tokens:
+            self.current = self.current.empty()
         if state.current is not None:
             self.current.extend(state.current)
-        self.length = length
-
-    def state(self, first: int = 0) -> Tensor:
-        return self.whole.state(first)
-
-    def extend(self, state: Tensor) -> None:
-        self.restore(State(state, None))
+        self.length += tokens
 
     @property
     def bytes(self) -> int:

@@ -36,3 +36,8 @@ def ranges(start: int, tokens: int, chunk: int | None) -> list[tuple[int, int]]:
         return [(0, tokens)]
     edges = [0, *range(chunk - start % chunk, tokens, chunk), tokens]
     return list(pairwise(edges))
+
+
+def tail(start: int, tokens: int, chunk: int | None) -> int:
+    """How many of the tokens at positions start.. stand in the attention chunk that is open after them; none at a boundary."""
+    return min((start + tokens) % chunk, tokens) if chunk is not None else 0

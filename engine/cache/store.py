@@ -11,7 +11,7 @@ import hashlib
 import struct
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +33,24 @@ class StoreStats:
     budget_bytes: int
 
 
-def chunk_key(*, model: str, mode: str, salt: str, prefix: TokenArray, chunk: TokenArray) -> bytes:
-    """32 bytes that say all that a chunk's state depends on. The owner's salt keys the hash: two owners never share a key."""
+def chunk_key(
+    *,
+    model: str,
+    mode: str,
+    salt: str,
+    prefix: TokenArray,
+    chunk: TokenArray,
+    images: Sequence[str] = (),
+    parent: bytes = b"",
+) -> bytes:
+    """32 bytes that say all that a chunk's state depends on. The owner's salt keys the hash: two owners never share a key.
+
+    `images`: each page image's content and place; `parent`: the key of what was read before it, where that matters.
+    """
     key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
     digest = hashlib.blake2b(key=key, digest_size=32)
-    for part in (model.encode(), mode.encode(), prefix.astype("<i4").tobytes(), chunk.astype("<i4").tobytes()):
+    parts = [model.encode(), mode.encode(), prefix.astype("<i4").tobytes(), chunk.astype("<i4").tobytes(), parent]
+    for part in [*parts, *(image.encode() for image in images)]:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.digest()

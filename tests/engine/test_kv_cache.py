@@ -40,6 +40,11 @@ def read(decoder: Decoder, cache: KVCache, ids: Tensor) -> Tensor:
     return decoder.logits(decoder(ids, [Segment(cache, len(ids))]))
 
 
+def put(cache: KVCache, state: Tensor) -> None:
+    """Append to a model without chunked layers."""
+    cache.restore(State(state, None))
+
+
 def rooms(track: Track) -> list[int]:
     return [part.room.data_ptr() for part in track.parts]
 
@@ -51,9 +56,9 @@ def test_it_loses_nothing_when_it_grows() -> None:
     cache = empty(tokens=1)
     state = random_state(100)
     for _ in range(2 * BLOCK_TOKENS // 100 + 1):
-        cache.extend(state)
+        put(cache, state)
     assert cache.length == 600
-    assert torch.equal(cache.state(), state.repeat(1, 1, 1, 6, 1))
+    assert torch.equal(cache.save().whole, state.repeat(1, 1, 1, 6, 1))
 
 
 def test_it_writes_a_decoded_token_in_place() -> None:
@@ -67,17 +72,17 @@ def test_it_writes_a_decoded_token_in_place() -> None:
 
 def test_it_never_copies_a_long_part_again() -> None:
     cache, state = empty(), random_state(COPY_TOKENS + 1)
-    cache.extend(state)
+    put(cache, state)
     first = rooms(cache.whole)
     parts = [state]
     for seed in range(1, 30):
         parts.append(random_state(700, seed=seed))
-        cache.extend(parts[-1])
+        put(cache, parts[-1])
     assert rooms(cache.whole)[:1] == first
     # Each part is about as large as all before it.
     assert 3 <= len(rooms(cache.whole)) <= 6
-    assert torch.equal(cache.state(), torch.cat(parts, 3))
-    assert torch.equal(cache.state(5000), torch.cat(parts, 3)[:, :, :, 5000:])
+    assert torch.equal(cache.save().whole, torch.cat(parts, 3))
+    assert torch.equal(cache.save(5000).whole, torch.cat(parts, 3)[:, :, :, 5000:])
     kept = [torch.cat(side, 1) for side in zip(*cache.whole.read(1), strict=True)]
     assert torch.equal(torch.stack(kept), torch.cat(parts, 3)[1])
 
@@ -85,7 +90,7 @@ def test_it_never_copies_a_long_part_again() -> None:
 def test_it_takes_room_for_at_most_one_part_ahead() -> None:
     cache = empty()
     for _ in range(40):
-        cache.extend(torch.zeros(1, 1, 1, 1, 1).expand(CONFIG.layers, 2, CONFIG.kv_heads, PART_TOKENS // 8, CONFIG.head_dim))
+        put(cache, torch.zeros(1, 1, 1, 1, 1).expand(CONFIG.layers, 2, CONFIG.kv_heads, PART_TOKENS // 8, CONFIG.head_dim))
         held = cache.bytes / (4 * VALUES * CONFIG.layers)
         assert held <= cache.length + min(2 * cache.length, PART_TOKENS) + BLOCK_TOKENS
 
@@ -140,30 +145,30 @@ def test_a_fork_copies_nothing() -> None:
 @pytest.mark.parametrize("length", [20, COPY_TOKENS + 5])
 def test_forks_go_their_own_ways(length: int) -> None:
     cache, start = empty(), random_state(length)
-    cache.extend(start)
+    put(cache, start)
     forks = [cache.fork(), cache.fork()]
     forks.append(forks[0].fork())
     own = {one: random_state(30 + seed, seed=seed) for seed, one in enumerate([cache, *forks], 1)}
     for one, more in own.items():
-        one.extend(more[:, :, :, :7])
+        put(one, more[:, :, :, :7])
     for one, more in own.items():
-        one.extend(more[:, :, :, 7:])
+        put(one, more[:, :, :, 7:])
     for one, more in own.items():
-        assert torch.equal(one.state(), torch.cat((start, more), 3))
+        assert torch.equal(one.save().whole, torch.cat((start, more), 3))
 
 
 def test_a_truncated_cache_does_not_write_into_its_fork() -> None:
     cache, start, more = empty(), random_state(50), random_state(50, seed=1)
-    cache.extend(start)
+    put(cache, start)
     fork = cache.fork()
     cache.truncate(20)
-    cache.extend(more)
+    put(cache, more)
     fork.truncate(40)
     later = fork.fork()
-    fork.extend(random_state(3, seed=2))
-    assert torch.equal(cache.state(), torch.cat((start[:, :, :, :20], more), 3))
-    assert torch.equal(later.state(), start[:, :, :, :40])
-    assert torch.equal(fork.state(40), random_state(3, seed=2))
+    put(fork, random_state(3, seed=2))
+    assert torch.equal(cache.save().whole, torch.cat((start[:, :, :, :20], more), 3))
+    assert torch.equal(later.save().whole, start[:, :, :, :40])
+    assert torch.equal(fork.save(40).whole, random_state(3, seed=2))
 
 
 # --- truncation ---
@@ -183,12 +188,12 @@ def test_it_truncates_over_several_parts(length: int) -> None:
     cache = empty()
     state = torch.cat([random_state(700, seed=seed) for seed in range(5)], 3)
     for piece in state.split(700, 3):
-        cache.extend(piece)
+        put(cache, piece)
     cache.truncate(length)
     assert cache.length == length
-    assert torch.equal(cache.state(), state[:, :, :, :length])
-    cache.extend(state[:, :, :, length:])
-    assert torch.equal(cache.state(), state)
+    assert torch.equal(cache.save().whole, state[:, :, :, :length])
+    put(cache, state[:, :, :, length:])
+    assert torch.equal(cache.save().whole, state)
 
 
 @pytest.mark.parametrize("length", [0, CHUNK, 3 * CHUNK, 3 * CHUNK + 1, 3 * CHUNK + 7])
@@ -218,9 +223,9 @@ def test_it_does_not_truncate_into_a_chunk_that_is_over(read_tokens: int, length
 @pytest.mark.parametrize("length", [7, 8, 1000])
 def test_it_has_nothing_to_truncate_past_its_end(length: int) -> None:
     cache = empty()
-    cache.extend(random_state(7))
+    put(cache, random_state(7))
     cache.truncate(length)
-    assert torch.equal(cache.state(), random_state(7))
+    assert torch.equal(cache.save().whole, random_state(7))
 
 
 # --- stored state ---
@@ -231,8 +236,8 @@ def test_it_goes_on_from_stored_state_as_if_it_had_read() -> None:
     whole = decoder.new_cache()
     expected = read(decoder, whole, ids)[40:]
     again = decoder.new_cache()
-    again.extend(whole.state()[:, :, :, :15].clone())
-    again.extend(whole.state(15)[:, :, :, :25].clone())
+    put(again, whole.save().whole[:, :, :, :15].clone())
+    put(again, whole.save(15).whole[:, :, :, :25].clone())
     torch.testing.assert_close(read(decoder, again, ids[40:]), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -243,7 +248,7 @@ def test_it_saves_the_end_of_what_it_holds(first: int) -> None:
     state = cache.save(first)
     assert state.current is not None
     assert torch.equal(state.whole, whole[:, :, :, first:])
-    assert torch.equal(state.current, current)
+    assert torch.equal(state.current, current[:, :, :, max(0, first - 3 * CHUNK) :]), "of the chunked layers only what is from `first` on"
 
 
 def test_it_saves_nothing_of_chunked_layers_at_a_boundary() -> None:
@@ -255,7 +260,17 @@ def test_it_saves_nothing_of_chunked_layers_at_a_boundary() -> None:
 
 @pytest.mark.parametrize(
     ("already", "whole", "current"),
-    [(0, 5, None), (0, CHUNK + 5, None), (CHUNK, 5, None), (CHUNK, 5, 4), (CHUNK, 5, 6), (0, CHUNK, 5), (3, 10, 10), (3, 13, 16)],
+    [
+        (0, 5, None),
+        (0, CHUNK + 5, None),
+        (CHUNK, 5, None),
+        (CHUNK, 5, 4),
+        (CHUNK, 5, 6),
+        (0, CHUNK, 5),
+        (3, 10, 9),
+        (3, 10, 13),
+        (3, 13, 16),
+    ],
 )
 def test_it_restores_no_state_without_what_the_middle_of_a_chunk_needs(already: int, whole: int, current: int | None) -> None:
     cache = empty(CHUNKED)
@@ -279,3 +294,33 @@ def test_it_restores_piece_by_piece_what_it_saved_at_once() -> None:
         again.restore(State(state.whole[:, :, :, first:end], None))
     again.restore(State(state.whole[:, :, :, 3 * CHUNK :], state.current))
     torch.testing.assert_close(read(decoder, again, ids[3 * CHUNK + 5 :]), read(decoder, cache, ids[3 * CHUNK + 5 :]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("first", [1, 5, CHUNK, CHUNK + 3])
+@pytest.mark.parametrize("tokens_more", [1, 7, CHUNK, 3 * CHUNK + 2])
+def test_it_puts_saved_tokens_behind_those_of_the_same_chunk(first: int, tokens_more: int) -> None:
+    decoder, ids = chunked_decoder(), tokens(first + tokens_more + 9)
+    cache = decoder.new_cache()
+    read(decoder, cache, ids[:first])
+    fork = cache.fork()
+    for piece in ids[first:-9].split(10):
+        read(decoder, cache, piece)
+    state = cache.save(first)
+    start = fork.save()
+    fork.restore(state)
+    assert (fork.length, fork.current.length) == (cache.length, cache.current.length)
+    for ours, theirs in zip((fork.save().whole, fork.current.state()), (cache.save().whole, cache.current.state()), strict=True):
+        assert torch.equal(ours, theirs)
+    assert start.whole.shape[3] == first
+    torch.testing.assert_close(read(decoder, fork, ids[-9:]), read(decoder, cache, ids[-9:]), rtol=0, atol=1e-5)
+
+
+def test_room_that_was_taken_ahead_of_a_fork_is_written_in_place() -> None:
+    decoder, kept = chunked_decoder(), chunked_decoder().new_cache()
+    read(decoder, kept, tokens(5))
+    fork = kept.fork()
+    fork.reserve(3 * CHUNK)
+    before = rooms(fork.whole)
+    read(decoder, fork, tokens(3 * CHUNK))
+    assert rooms(fork.whole) == before
+    assert kept.length == 5
