@@ -107,7 +107,8 @@ def attend(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:
     (heads, tokens, size), (groups, _, _) = q.shape, parts[0][0].shape
     if tokens == 1 and len(parts) == 1:
         k, v = parts[0]
-        return F.scaled_dot_product_attention(q[None].to(k.dtype), k[None], v[None], enable_gqa=True)[0]
+        rows = q.to(k.dtype).view(1, groups, -1, size)  # the heads of a group are queries of one kv head, which is then read once
+        return F.scaled_dot_product_attention(rows, k[None], v[None]).view(heads, 1, size)
     rows = (q * size**-0.5).to(parts[0][0].dtype).reshape(groups, heads // groups, tokens, size)
     length = sum(k.shape[1] for k, _ in parts)
     tiles = []
