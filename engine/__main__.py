@@ -10,13 +10,10 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from engine.access import get_engine
 from engine.errors import EngineError
-from engine.generate import reply
 from engine.inspection import inspect_model, lines
 from engine.loading.bundled import default_folder
-from engine.runtime import get_engine
-from engine.sampling import Sampling
-from engine.steps import stream
 
 
 def arguments() -> argparse.Namespace:
@@ -44,13 +41,20 @@ def run(asked: argparse.Namespace) -> None:
         found = inspect_model(asked.place or asked.model)
         print(json.dumps(found.as_json(), indent=2) if asked.json else "\n".join(lines(found)))
         return
+    generate(asked)
+
+
+def generate(asked: argparse.Namespace) -> None:
+    """By the model on this machine, whatever server the settings name."""
+    # Imported here, so that `inspect` needs no torch.
+    from engine import runtime
+
     with tempfile.TemporaryDirectory(prefix="longread-store-") as store:
-        engine = get_engine(asked.model, Path(store))
-        sampling = Sampling(temperature=asked.temperature)
-        steps = reply(engine.decoder, engine.tokenizer, asked.message, max_tokens=asked.max_tokens, sampling=sampling)
-        for token in stream(steps, engine.decoder):
+        engine = runtime.get_engine(asked.model, Path(store))
+        for token in engine.reply(asked.message, max_tokens=asked.max_tokens, temperature=asked.temperature):
             print(token.text, end="", flush=True)
         print()
+        engine.close()
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""One engine a process, opened at first use. Knows threads and folders."""
+"""One engine a process, opened at first use: where the environment's choices for it are read. Knows threads and folders."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ _engines: dict[tuple[Path, Path], Engine] = {}
 def get_engine(model_folder: Path, store_folder: Path, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> Engine:
     """The process's engine for these folders, for all its threads. Raises an EngineError.
 
-    LONGREAD_THREADS sets how many threads the arithmetic uses; without it, one a core.
+    LONGREAD_THREADS sets how many threads the arithmetic uses; without it, one a core. LONGREAD_WEIGHTS is the form in which weights are
+    held (engine.model.weight_choice), LONGREAD_ADAPTER a folder with a LoRA for the model.
     """
     with _lock:
         key = (model_folder.resolve(), store_folder.resolve())
         if key not in _engines:
             torch.set_num_threads(int(os.environ.get("LONGREAD_THREADS") or os.cpu_count() or 1))
-            _engines[key] = Engine.open(model_folder, store_folder, budget_bytes=budget_bytes)
+            weights, adapter = os.environ.get("LONGREAD_WEIGHTS", "").strip(), os.environ.get("LONGREAD_ADAPTER", "").strip()
+            _engines[key] = Engine.open(
+                model_folder,
+                store_folder,
+                budget_bytes=budget_bytes,
+                weights=weights or None,
+                adapter=Path(adapter) if adapter else None,
+            )
         return _engines[key]

@@ -22,11 +22,12 @@ import torch
 from numpy.typing import NDArray
 
 from engine.calibration import LOCATE_CHUNKS, PLACE_LEXICAL, READ_CHUNKS, SENTENCE_OVERLAP, SENTENCE_PLACE
-from engine.engine import Engine, evidence
+from engine.engine import Engine
 from engine.lexical import LexicalIndex
 from engine.loading.bundled import default_folder
 from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
 from engine.reading_format import asking
+from engine.spans import evidence
 from engine.steps import run
 from engine.tokenizer import Tokenizer
 

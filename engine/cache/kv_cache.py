@@ -47,7 +47,7 @@ class Track:
 
     def __init__(self, shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device, parts: list[Part] | None = None) -> None:
         # shape: layers, G, D
-        self._shape, self._dtype, self._device = shape, dtype, device
+        self._shape, self.dtype, self._device = shape, dtype, device
         self.parts = parts or []
         self._targets: tuple[Tensor, ...] = ()
         self._views: list[tuple[Tensor, ...]] = []
@@ -113,31 +113,41 @@ class Track:
     def fork(self) -> Track:
         for part in self.parts:
             part.shared = True
-        return Track(self._shape, self._dtype, self._device, [Part(part.room, part.length, True) for part in self.parts])
+        return Track(self._shape, self.dtype, self._device, [Part(part.room, part.length, True) for part in self.parts])
 
     def empty(self) -> Track:
-        return Track(self._shape, self._dtype, self._device)
+        return Track(self._shape, self.dtype, self._device)
 
     def state(self, first: int = 0) -> Tensor:
         """[layers, 2, G, length - first, D]; a view where it lies in one part."""
-        views, before = [], 0
-        for part in self.parts:
-            if (begin := max(first - before, 0)) < part.length:
-                views.append(part.room[:, :, :, begin : part.length])
-            before += part.length
+        views = self._views_from(first)
         if len(views) == 1:
             return views[0]
         layers, groups, size = self._shape
-        return torch.cat(views, 3) if views else torch.empty(layers, 2, groups, 0, size, dtype=self._dtype, device=self._device)
+        return torch.cat(views, 3) if views else torch.empty(layers, 2, groups, 0, size, dtype=self.dtype, device=self._device)
+
+    @torch.inference_mode()
+    def round(self, first: int, dtype: torch.dtype) -> None:
+        """Round the tokens from `first` on to what `dtype` holds, where they lie."""
+        for view in self._views_from(first):
+            view.copy_(view.to(dtype))
 
     @property
     def bytes(self) -> int:
         return sum(part.room.nbytes for part in self.parts)
 
+    def _views_from(self, first: int) -> list[Tensor]:
+        views, before = [], 0
+        for part in self.parts:
+            if (begin := max(first - before, 0)) < part.length:
+                views.append(part.room[:, :, :, begin : part.length])
+            before += part.length
+        return views
+
     def _part(self, tokens: int) -> Part:
         layers, groups, size = self._shape
         capacity = -(-tokens // BLOCK_TOKENS) * BLOCK_TOKENS
-        return Part(torch.empty(layers, 2, groups, capacity, size, dtype=self._dtype, device=self._device))
+        return Part(torch.empty(layers, 2, groups, capacity, size, dtype=self.dtype, device=self._device))
 
 
 def by_layer(room: Tensor) -> tuple[Tensor, ...]:
@@ -246,6 +256,12 @@ class KVCache:
         opened = tail(first, self.length - first, self._chunk)
         current = self.current.state(self.current.length - opened) if opened else None
         return State(self.whole.state(first), current)
+
+    def round(self, first: int, dtype: torch.dtype) -> None:
+        """Round the state of the tokens from `first` on, which no other cache may share, to what `dtype` holds."""
+        if dtype != self.whole.dtype:
+            self.whole.round(first, dtype)
+            self.current.round(self.current.length - tail(first, self.length - first, self._chunk), dtype)
 
     def restore(self, state: State) -> None:
         """Append tokens that were computed at just these positions. Raises EngineError where their end needs a chunk's partial state."""

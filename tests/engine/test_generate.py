@@ -55,7 +55,7 @@ def test_it_streams_whole_characters_only(weights_folder: Path, monkeypatch: pyt
     script = iter([*tokenizer.encode("a 😀é!").tolist(), end])
     assert len(tokenizer.encode(" 😀")) > 1  # so that a character is cut by tokens
     monkeypatch.setattr("engine.generate.pick", lambda *_: next(script))
-    steps = generate(decoder, tokenizer, tokenizer.encode("x"), end=end, max_tokens=20)
+    steps = generate(decoder, tokenizer, tokenizer.encode("x"), ends={end}, max_tokens=20)
     pieces = [token.text for token in stream(steps, decoder)]
     assert "".join(pieces) == "a 😀é!"
     assert not any("\N{REPLACEMENT CHARACTER}" in piece for piece in pieces)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.engine import Engine, evidence
+from engine.engine import Engine
 from engine.places import Place
 from engine.prompt import Chunk
 from engine.reading_format import asking
+from engine.spans import evidence
 from engine.steps import run, stream
 
 pytestmark = pytest.mark.weights

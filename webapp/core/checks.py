@@ -1,7 +1,7 @@
 """Looks at the settings when a process starts, so that a wrong one fails then, with its cure, and not at somebody's first question.
 
 longread.E001  the data folder cannot be written         longread.W002  the broker does not answer (only with --deploy)
-longread.E003  the model is not where it is said to be   longread.E004  DEBUG where others can see it
+longread.E003  the model cannot be used                 longread.E004  DEBUG where others can see it
 longread.E005  the secret key is short                  longread.E006  the model server's settings cannot be used
 longread.W007  the model server cannot be used (only with --deploy)
 """
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from engine.errors import EngineError
+from engine.loading.checkpoint import open_checkpoint
 from engine.remote.address import AddressWrong, from_environment
 from webapp.core.model_server import ServerWatch
 
@@ -50,10 +51,14 @@ def broker_check(**_: Any) -> list[CheckMessage]:
 
 @register()
 def model_check(**_: Any) -> list[CheckMessage]:
-    if not settings.LONGREAD_MODEL or (Path(settings.LONGREAD_MODEL) / "model.gguf").is_file():
+    if not settings.LONGREAD_MODEL:
         return []
-    hint = "Set LONGREAD_MODEL to a folder with a model.gguf, or unset it for the bundled model."
-    return [Error(f"LONGREAD_MODEL is {settings.LONGREAD_MODEL!r}, and there is no model.gguf in it.", hint=hint, id="longread.E003")]
+    try:
+        open_checkpoint(Path(settings.LONGREAD_MODEL)).config()
+    except EngineError as error:
+        hint = "Set LONGREAD_MODEL to a folder with a Hugging Face checkpoint or a GGUF file, or unset it for the bundled model."
+        return [Error(f"LONGREAD_MODEL ({settings.LONGREAD_MODEL}) cannot be used: {error}", hint=hint, id="longread.E003")]
+    return []
 
 
 @register()

@@ -1,0 +1,52 @@
+"""A model's folder and the choices made for it -> what answers: decoder, vocabulary, chat format, image side.
+
+Knows no prompt and no store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.chat_format import ChatFormat
+from engine.errors import ModelDamaged
+from engine.loading.bundled import is_bundled
+from engine.loading.checkpoint import open_checkpoint
+from engine.loading.load import load_model
+from engine.model.decoder import Decoder
+from engine.model.placement import placement
+from engine.model.vision import Vision
+from engine.model.weight_choice import chosen
+from engine.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """`vision` is None for a model that does not see. `fingerprint`: all that a state computed with this model depends on, beside its ids.
+    `bundled`: it is the base model, whose answers are calibrated."""
+
+    decoder: Decoder
+    tokenizer: Tokenizer
+    chat: ChatFormat
+    vision: Vision | None
+    fingerprint: str
+    bundled: bool
+
+
+def open_model(place: Path, *, device: str | None = None, weights: str | None = None, adapter: Path | None = None) -> Model:
+    """The model in folder `place`, with an adapter's folder on top of it; `weights` as `engine.model.weight_choice` has them, None for
+    the model's own default. Raises an EngineError that says what to do: before the weights are read for a wrong choice or chat format."""
+    tokenizer = Tokenizer.open(place)
+    chat, checkpoint = ChatFormat(tokenizer), open_checkpoint(place)
+    where, dtype = placement(device)
+    bundled, config = is_bundled(checkpoint.described_by), checkpoint.config()
+    if len(tokenizer) > config.vocab:
+        raise ModelDamaged(
+            f"{place} holds a vocabulary of {len(tokenizer):,} tokens and a model for {config.vocab:,}. Fetch both from the same place."
+        )
+    choice = chosen(weights, config, where, bundled=bundled)
+    loaded = load_model(place, where, dtype, adapter=adapter, codec=choice.codec)
+    decoder = Decoder.from_weights(loaded.config, loaded.decoder, int8=choice.int8_products, codec=choice.codec)
+    vision = Vision.from_weights(config.vision, config.hidden, loaded.vision) if config.vision else None
+    fingerprint = f"{loaded.fingerprint} {tokenizer.fingerprint} {decoder.dtype}"
+    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled)
