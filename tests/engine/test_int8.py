@@ -67,25 +67,28 @@ def test_it_is_as_far_from_the_true_product_as_rounding_may_take_it() -> None:
 
 
 @needs_int8
-def test_sums_of_the_largest_bytes_do_not_overflow() -> None:
+@pytest.mark.parametrize("tokens", [1, 100])
+def test_sums_of_the_largest_bytes_do_not_overflow(tokens: int) -> None:
     """Without VNNI two products of bytes are added up in 16 bits."""
-    for x in (1.0, -1.0):
-        assert float(Int8Linear(torch.ones(1, 16_384))(torch.full((1, 16_384), x))) == pytest.approx(16_384 * x, rel=1e-5)
     alternating = torch.tensor([1.0, -1.0]).repeat(8192)
-    assert float(Int8Linear(alternating[None])(alternating[None])) == pytest.approx(16_384, rel=1e-5)
+    for x, weight, each in ((torch.ones(16_384), 1.0, 1), (-torch.ones(16_384), 1.0, -1), (alternating, alternating, 1)):
+        ours = Int8Linear(torch.ones(3, 16_384) * weight)(x.expand(tokens, -1))
+        torch.testing.assert_close(ours, torch.full((tokens, 3), 16_384.0 * each), rtol=1e-5, atol=0)
 
 
 @needs_int8
-@pytest.mark.parametrize("around_it", [1, 2, 15, 63, 300])
-def test_a_token_alone_is_bit_for_bit_what_it_is_among_others(around_it: int) -> None:
+@pytest.mark.parametrize("inputs", [130, 1536])
+@pytest.mark.parametrize("around_it", [1, 2, 15, 62, 63, 64, 300])
+def test_a_token_alone_is_bit_for_bit_what_it_is_among_others(around_it: int, inputs: int) -> None:
     generator = torch.Generator().manual_seed(6)
-    linear = Int8Linear(torch.randn(200, 130, generator=generator))
-    token, others = torch.randn(1, 130, generator=generator), 50 * torch.randn(around_it, 130, generator=generator)
+    linear = Int8Linear(torch.randn(200, inputs, generator=generator))
+    tokens, others = torch.randn(5, 1, inputs, generator=generator), 50 * torch.randn(around_it, inputs, generator=generator)
     others[0] = torch.nan
-    alone = linear(token)
-    for before in {0, 1, around_it}:
-        together = linear(torch.cat((others[:before], token, others[before:])))
-        assert torch.equal(together[before], alone[0])
+    for token in tokens:
+        alone = linear(token)
+        for before in {0, 1, around_it}:
+            together = linear(torch.cat((others[:before], token, others[before:])))
+            assert torch.equal(together[before], alone[0])
 
 
 @needs_int8

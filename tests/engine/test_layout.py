@@ -7,7 +7,7 @@ from itertools import groupby
 
 import pytest
 
-from engine.cache.layout import Slot, ranges, slots
+from engine.cache.layout import Slot, ranges, slots, tail
 from tests.engine.tiny import CONFIG
 
 
@@ -33,3 +33,12 @@ def test_it_cuts_new_tokens_at_multiples_of_the_chunk(start: int, tokens: int, c
 @pytest.mark.parametrize(("tokens", "chunk"), [(5, None), (0, None), (0, 8)])
 def test_it_cuts_nothing_without_chunks_or_tokens(tokens: int, chunk: int | None) -> None:
     assert ranges(3, tokens, chunk) == [(0, tokens)]
+
+
+@pytest.mark.parametrize("start", [0, 1, 7, 8, 9, 8000])
+@pytest.mark.parametrize("tokens", [0, 1, 2, 7, 8, 9, 16, 17, 40])
+@pytest.mark.parametrize("chunk", [1, 8, 8192])
+def test_it_counts_the_tokens_in_the_chunk_that_stays_open(start: int, tokens: int, chunk: int) -> None:
+    end = start + tokens
+    assert tail(start, tokens, chunk) == sum(token // chunk == end // chunk for token in range(start, end))
+    assert tail(start, tokens, None) == 0
