@@ -8,6 +8,7 @@ is put beside it, as large as all before. Parts can be shared, so that `fork` co
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -172,8 +173,7 @@ class Pass:
     after: Track | None = field(default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Attended:
+class Attended(NamedTuple):
     """The new tokens first..end of a segment attend to these parts, whose last tokens they are."""
 
     first: int

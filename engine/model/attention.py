@@ -85,8 +85,9 @@ class Attention(nn.Module):
     def mix(self, cache: KVCache, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """[H, T, D]: one segment's queries [H, T, D] over its cache, which takes the new keys and values [G, T, D]."""
         attended = cache.write(self.layer, k, v)
-        mixed = [self.attend_run(q[:, run.first : run.end], run.parts) for run in attended]
-        return mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=1)
+        if len(attended) == 1:
+            return self.attend_run(q, attended[0].parts)
+        return torch.cat([self.attend_run(q[:, run.first : run.end], run.parts) for run in attended], dim=1)
 
     def attend_run(self, q: Tensor, parts: list[KeysValues]) -> Tensor:
         """Many queries in `long_dtype` where one is set; few in the cache's own type, because turning its keys would cost more."""

@@ -7,6 +7,7 @@ ids, image features and caches, no text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -114,7 +115,7 @@ class Decoder(nn.Module):
         x, places, segments = self._begin(ids, segments, features)
         for layer in self.layers[:-1]:
             x = layer(x, places, segments)
-        self.layers[-1].keep(x, places, segments)
+        cast(Layer, self.layers[-1]).keep(x, places, segments)
         advance(segments)
 
     def _begin(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> tuple[Tensor, Places, Sequence[Segment]]:
