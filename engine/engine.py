@@ -17,6 +17,8 @@ from engine.cache.store import DEFAULT_BUDGET_BYTES, ChunkStore
 from engine.calibration import LOCATE_CHUNKS
 from engine.errors import EngineError
 from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Failed, Located, PrefillEvent, Token
+from engine.exact import MODE as EXACT
+from engine.exact import ExactReader
 from engine.free import FreeWay
 from engine.generate import reply
 from engine.opening import Model, open_model
@@ -36,7 +38,8 @@ class Engine:
 
     def __init__(self, model: Model, store: ChunkStore, reading: Reading) -> None:
         self.decoder, self.tokenizer, self.chat = model.decoder, model.tokenizer, model.chat
-        self._reader = ChunkReader(model.decoder, model.chat.prefix, store, model.fingerprint)
+        self._reader = ChunkReader(model.decoder, model.chat.prefix, store, model.fingerprint, vision=model.vision)
+        self._exact = ExactReader(self._reader.runs, model.chat.prefix)
         self._way = SpanWay(model, self._reader) if reading == "spans" else FreeWay(model)
         self._scheduler = Scheduler(model.decoder)
 
@@ -99,19 +102,24 @@ class Engine:
     def prefill(self, prompt: Prompt, *, mode: str = MODE, deadline: float | None = None) -> Iterator[PrefillEvent]:
         """Store what is not stored yet, chunk by chunk; after `deadline` (time.monotonic seconds) it ends, and a later call goes on.
 
+        `mode`: "isolated", each chunk read alone, or "exact", the whole prompt as one sequence within the model's context.
         Answers go before it; closing the iterator ends it. A model that answers freely reads passages together, when a question comes:
-        nothing is stored for it, and no event comes. Raises StoreFull when no more of this prompt can be kept (questions still
-        work), PromptUnreadable for one of another model.
+        nothing is stored for it in isolated mode, and no event comes. Raises StoreFull when no more of this prompt can be kept (questions
+        still work), PromptUnreadable for one of another model, EngineError for one that is too long to be exact.
         """
-        if mode != MODE:
-            raise EngineError(f"This model was not made for {mode} prefill; use {MODE}.")
+        if mode not in (MODE, EXACT):
+            raise EngineError(f"There is no {mode!r} prefill; use {MODE!r} or {EXACT!r}.")
+        if mode == EXACT:
+            return self._scheduler.stream(self._exact.prefill(prompt, deadline), prefill=True)
         if isinstance(self._way, FreeWay):
             return iter(())
         return self._scheduler.stream(self._reader.prefill(prompt, deadline), prefill=True)
 
     def forget(self, prompt: Prompt) -> None:
-        """Delete the stored state of every chunk of the prompt, as its owner's, and what is kept in memory of the owner's questions."""
+        """Delete the stored state of every chunk of the prompt, and of the prompt as a whole, as its owner's, and what is kept in memory of
+        the owner's questions."""
         keys = [self._reader.key(chunk, prompt.salt) for document in prompt.documents for chunk in document.chunks()]
+        keys += self._exact.keys(prompt)
         self._scheduler.call(lambda: self._reader.store.delete(keys))
         self._scheduler.call(lambda: self._way.forget(prompt))
 

@@ -60,7 +60,7 @@ class ExactReader:
         """
         self._check(prompt, 0)
         cache, stored, bytes_done = self._runs.decoder.new_cache(), list[Unit](), 0
-        for unit in self._units(prompt):
+        for unit in self._units(prompt) if prompt.chunks else ():
             bytes_done += self._runs.stored_bytes(unit.start, unit.run)
             self._runs.check_budget(bytes_done, self._read_tokens(unit.start), prompt)
             stored.append(unit)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from engine.lexical import LexicalIndex
-from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
+from engine.prompt import CHUNK_ROW, ImageSegment, Prompt, PromptDocument, TokenArray
 from engine.tokenizer import Tokenizer
 
 
@@ -33,3 +34,17 @@ def make_prompt(folder: Path, tokenizer: Tokenizer, documents: dict[str, list[st
         index.put(name, [f"{name}\n{body}" for body in bodies])
     made = tuple(make_document(folder, tokenizer, name, bodies) for name, bodies in documents.items())
     return Prompt(made, folder / "lexical.sqlite", salt)
+
+
+def prompt_of_ids(
+    *documents: Sequence[TokenArray], salt: str = "alice", images: Mapping[int, tuple[ImageSegment, ...]] | None = None
+) -> Prompt:
+    """A prompt that has no text; each document is the ids of its chunks. `images` are those of the first document's chunks."""
+    made = []
+    for number, chunks in enumerate(documents):
+        ends = np.cumsum([len(ids) for ids in chunks])
+        rows = np.zeros(len(chunks), dtype=CHUNK_ROW)
+        rows["end_token"], rows["first_token"] = ends, ends - [len(ids) for ids in chunks]
+        own = (images or {}) if number == 0 else {}
+        made.append(PromptDocument(f"d{number}", f"d{number}", np.concatenate(chunks).astype(np.int32), rows, Path("no-text"), own))
+    return Prompt(tuple(made), Path("no-index"), salt)

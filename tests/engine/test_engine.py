@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.engine import Engine
-from engine.errors import StoreFull
+from engine.errors import EngineError, StoreFull
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Token
 from engine.loading import gguf
 from engine.prompt import Prompt
@@ -109,6 +109,25 @@ def test_it_skips_what_is_stored_and_stops_at_a_deadline(engine: Engine, prompt:
     before = engine._reader.spent.tokens
     assert len(list(engine.prefill(mine, deadline=time.monotonic()))) == 4
     assert engine._reader.spent.tokens == before
+
+
+def test_it_prefills_a_whole_prompt_exactly_beside_its_chunks(engine: Engine, prompt: Prompt) -> None:
+    mine = replace(prompt, salt="exact")
+    before = engine.status().store_chunks
+    told = list(engine.prefill(mine, mode="exact"))
+    assert (told[-1].chunks_done, told[-1].tokens_done) == (4, prompt.tokens)
+    spent = engine._reader.spent.tokens
+    assert list(engine.prefill(mine, mode="exact")) == told
+    assert engine._reader.spent.tokens == spent, "the second time nothing is read"
+    list(engine.prefill(mine))
+    assert engine.status().store_chunks == before + len(told) + 4
+    engine.forget(mine)
+    assert engine.status().store_chunks == before
+
+
+def test_it_knows_two_ways_to_prefill(engine: Engine, prompt: Prompt) -> None:
+    with pytest.raises(EngineError, match="no 'sparse' prefill; use 'isolated' or 'exact'"):
+        engine.prefill(prompt, mode="sparse")
 
 
 def test_it_answers_the_same_from_the_store_as_without(engine: Engine, prompt: Prompt) -> None:

@@ -100,6 +100,11 @@ def test_it_never_shares_a_key_between_owners() -> None:
         {"prefix": IDS[:1]},
         {"chunk": IDS[:4]},
         {"prefix": IDS[:0], "chunk": IDS},
+        {"parent": b"before"},
+        {"images": ["first"]},
+        {"images": ["first", "second"]},
+        {"images": ["firstsecond"]},
+        {"parent": b"first", "images": ["second"]},
     ]
     keys = {chunk_key(**(base | other)) for other in [{}, *others]}  # type: ignore[arg-type]
     assert len(keys) == 1 + len(others)
