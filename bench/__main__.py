@@ -1,6 +1,7 @@
 """`python -m bench [NAME...] [--json OUT]`: runs the benchmarks named, or all, and prints a table.
 
-A benchmark is a module of this folder with `run() -> list[Row]`; its name is the module's. Adding a file adds a benchmark.
+A benchmark is a module of this folder with `run() -> list[Row]`, or `-> Measured` where it has figures for a machine too; its name is
+the module's. Adding a file adds a benchmark. The file OUT holds an object a benchmark: its figures by name, and its `rows`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.row import Row
+from bench.process import BenchFailed
+from bench.row import Measured, Row
+from engine.errors import EngineError
 
-LINE = "{:34} {:>12} {:14} {:28} {:>12} {:>7}"
+LINE = "{:40} {:>12} {:14} {:28} {:>12} {:>7}"
 
 
 def names() -> list[str]:
     """Every module here that defines `run`."""
-    return [module.name for module in pkgutil.iter_modules(bench.__path__) if defines_run(Path(bench.__path__[0]) / f"{module.name}.py")]
+    modules = [module.name for module in pkgutil.iter_modules(bench.__path__) if not module.ispkg]
+    return [name for name in modules if defines_run(Path(bench.__path__[0]) / f"{name}.py")]
 
 
 def defines_run(path: Path) -> bool:
@@ -46,14 +50,24 @@ def main() -> int:
         print(f"There is no benchmark {', '.join(sorted(unknown))}. There are: {', '.join(names())}.", file=sys.stderr)
         return 2
     print(LINE.format("what", "ours", "unit", "peer", "peer's", "ratio"))
-    measured: dict[str, list[dict[str, Any]]] = {}
-    for name in asked.names or names():
-        rows: list[Row] = import_module(f"bench.{name}").run()
-        print(*map(line, rows), sep="\n", flush=True)
-        measured[name] = [{field: getattr(row, field) for field in (*Row.__dataclass_fields__, "ratio")} for row in rows]
-    if asked.json:
-        asked.json.write_text(json.dumps(measured, indent=1), encoding="utf-8")
+    measured: dict[str, dict[str, Any]] = {}
+    try:
+        for name in asked.names or names():
+            measured[name] = measure(name)
+            if asked.json:  # after each, so that a failure of the next costs no figures
+                asked.json.write_text(json.dumps(measured, indent=1), encoding="utf-8")
+    except (BenchFailed, EngineError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Runs one benchmark and prints its rows; gives what the file says of it."""
+    said = import_module(f"bench.{name}").run()
+    found = said if isinstance(said, Measured) else Measured(said, {})
+    print(*map(line, found.rows), sep="\n", flush=True)
+    return found.figures | {"rows": [{field: getattr(row, field) for field in (*Row.__dataclass_fields__, "ratio")} for row in found.rows]}
 
 
 if __name__ == "__main__":

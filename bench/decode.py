@@ -1,53 +1,37 @@
-"""Tokens a second while writing, one stream and eight in step, beside transformers and llama.cpp, after a prompt of one chunk."""
+"""Tokens a second while writing after a prompt of one chunk, beside transformers and llama.cpp on the same weights and ids: one stream,
+and eight in step.
+"""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
+from dataclasses import replace
 
-import torch
+from bench.peers import TRANSFORMERS, contest, figures, peak_rows, rate_rows, type_of
+from bench.process import Figures
+from bench.row import Measured, Row
+from bench.trial import trial_of
+from bench.turns import in_turns
 
-from bench.peers import THREADS, llama_server, llama_timings, transformers_model
-from bench.row import Row
-from engine.loading import gguf
-from engine.loading.bundled import fetch
-from engine.model.attention import Segment
-from engine.model.decoder import Decoder
-
-PROMPT_TOKENS = 448
-NEW_TOKENS = 32
+STREAMS = 8
+ONE, TOGETHER = "write_1", f"write_{STREAMS}"
 
 
-def run() -> list[Row]:
-    """All measurements, in about half a minute."""
-    torch.set_num_threads(THREADS)
-    path = fetch() / "model.gguf"
-    config, weights = gguf.load(path)
-    decoder = Decoder.from_weights(config, weights)
-    ids = torch.randint(17, config.vocab, (PROMPT_TOKENS,), generator=torch.Generator().manual_seed(0))
-    one, eight = our_rate(decoder, ids, 1), our_rate(decoder, ids, 8)
-    llama = llama_timings(llama_server(path, 1024), ids, NEW_TOKENS)["predicted_per_second"]
-    return [
-        Row("decode, one stream", one, "tokens/s", "transformers, bf16", transformers_rate(transformers_model(config), ids)),
-        Row("decode, one stream", one, "tokens/s", "llama.cpp's wheel, Q4_1", llama),
-        Row("decode, eight streams together", eight, "tokens/s", "one stream", one),
+def run() -> Measured:
+    """All measurements, in some minutes."""
+    with trial_of(write=(1, STREAMS)) as trial:
+        return told(in_turns(contest(trial, replace(trial, write=(1,)))))
+
+
+def told(found: Mapping[str, Figures]) -> Measured:
+    """Rows and figures from what each run found. Our peak is that of eight streams, the peers' that of one."""
+    ours, bf16, theirs = (found[name] for name in ("ours", "ours in bf16", "transformers"))
+    kind = type_of(ours)
+    rows = [
+        *rate_rows(f"decode, one stream, {kind}", ONE, found),
+        Row("decode, one stream, our bf16", bf16[ONE], "tokens/s", TRANSFORMERS, theirs[ONE]),
+        Row(f"decode, eight streams, {kind}", ours[TOGETHER], "tokens/s", "one stream", ours[ONE]),
+        Row("decode, eight streams, our bf16", bf16[TOGETHER], "tokens/s", "one stream", bf16[ONE]),
+        *peak_rows("decode, peak memory", found),
     ]
-
-
-def our_rate(decoder: Decoder, ids: torch.Tensor, streams: int) -> float:
-    """Tokens a second over all streams, greedy, each with a cache of its own."""
-    caches = [decoder.new_cache(PROMPT_TOKENS + NEW_TOKENS) for _ in range(streams)]
-    for cache in caches:
-        decoder(ids, [Segment(cache, len(ids))])
-    new, started = ids[:streams], time.perf_counter()
-    for _ in range(NEW_TOKENS):
-        new = decoder.logits(decoder(new, [Segment(cache, 1) for cache in caches])).argmax(-1)
-    return streams * NEW_TOKENS / (time.perf_counter() - started)
-
-
-@torch.inference_mode()
-def transformers_rate(model: object, ids: torch.Tensor) -> float:
-    first = model(ids[None], use_cache=True, logits_to_keep=1)  # type: ignore[operator]
-    cache, new, started = first.past_key_values, ids[None, :1], time.perf_counter()
-    for _ in range(NEW_TOKENS):
-        new = model(new, past_key_values=cache, use_cache=True).logits[:, -1:].argmax(-1)  # type: ignore[operator]
-    return NEW_TOKENS / (time.perf_counter() - started)
+    return Measured(rows, figures(ONE, found) | {"batch8_gain": ours[TOGETHER] / ours[ONE]})

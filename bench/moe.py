@@ -10,9 +10,8 @@ from torch import Tensor
 from transformers import Llama4TextConfig
 from transformers.models.llama4.modeling_llama4 import Llama4TextMoe
 
-from bench.peers import THREADS
-from bench.prefill import best_seconds
 from bench.row import Row
+from bench.timing import THREADS, best_seconds
 from engine.config import Experts, ModelConfig
 from engine.loading.quantise import quantise
 from engine.model.moe import MoE

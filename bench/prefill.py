@@ -1,71 +1,42 @@
-"""Tokens a second while reading: one chunk at a time, and two packed, beside transformers and llama.cpp; and the share of the machine's
-bf16 matrix products that is reached on the model's own shapes."""
+"""Tokens a second while reading, beside transformers and llama.cpp on the same weights and ids: one chunk, as Longread reads, and a
+longer prompt at once, as others do; and the share that this is of the machine's bare matrix products on the model's own shapes.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 
-import torch
+from bench.peers import TRANSFORMERS, contest, figures, peak_rows, rate_rows, type_of
+from bench.process import Figures
+from bench.row import Measured, Row
+from bench.trial import CHUNK_TOKENS, LONG_TOKENS, trial_of
+from bench.turns import Run, in_turns
 
-from bench.peers import THREADS, llama_server, llama_timings, transformers_model
-from bench.row import Row
-from engine.loading import gguf
-from engine.loading.bundled import fetch
-from engine.model.attention import Segment
-from engine.model.decoder import Decoder
-
-CHUNK_TOKENS = 448
-ROUNDS = 5
+CHUNK, LONG = f"read_{CHUNK_TOKENS}", f"read_{LONG_TOKENS}"
 
 
-def run() -> list[Row]:
-    """All measurements, in about half a minute."""
-    torch.set_num_threads(THREADS)
-    path = fetch() / "model.gguf"
-    config, weights = gguf.load(path)
-    decoder, theirs = Decoder.from_weights(config, weights), transformers_model(config)
-    ids = torch.randint(17, config.vocab, (CHUNK_TOKENS,), generator=torch.Generator().manual_seed(0))
-    ours = CHUNK_TOKENS / best_seconds(lambda: decoder(ids, [Segment(decoder.new_cache(CHUNK_TOKENS), CHUNK_TOKENS)]))
-    with torch.inference_mode():
-        peer = CHUNK_TOKENS / best_seconds(lambda: theirs(ids[None], logits_to_keep=1))
-    server = llama_server(path, 1024)
-    llama = max(llama_timings(server, ids, 1)["prompt_per_second"] for _ in range(ROUNDS))
-    reached = ours * matrix_flops_per_token(decoder) / 1e9
-    return [
-        Row("prefill of one chunk", ours, "tokens/s", "transformers, bf16", peer),
-        Row("prefill of one chunk", ours, "tokens/s", "llama.cpp's wheel, Q4_1", llama),
-        Row("matrix products in prefill", reached, "GFLOP/s", "bare products of these shapes", bare_gflops(decoder)),
+def run() -> Measured:
+    """All measurements, in some minutes, most of them llama.cpp's."""
+    with trial_of(read=(CHUNK_TOKENS, LONG_TOKENS)) as trial:
+        products = Run("bench.engines.products", {"model": trial.model, "tokens": CHUNK_TOKENS})
+        return told(in_turns({**contest(trial, trial), "bare products": products}))
+
+
+def told(found: Mapping[str, Figures]) -> Measured:
+    """Rows and figures from what each run found. The headline is one chunk; peaks are those of reading the longer prompt."""
+    ours, bf16, theirs, bare = (found[name] for name in ("ours", "ours in bf16", "transformers", "bare products"))
+    kind, chunk, whole = type_of(ours), f"prefill, a chunk of {CHUNK_TOKENS}", f"prefill, {LONG_TOKENS:,} at once"
+    # int8's products and sums count as bf16's do.
+    reached, reached_bf16 = (each[CHUNK] * bare["flops_per_token"] / 1e9 for each in (ours, bf16))
+    rows = [
+        *rate_rows(f"{chunk}, {kind}", CHUNK, found),
+        *rate_rows(f"{whole}, {kind}", LONG, found),
+        Row(f"{chunk}, our bf16", bf16[CHUNK], "tokens/s", TRANSFORMERS, theirs[CHUNK]),
+        Row(f"{whole}, our bf16", bf16[LONG], "tokens/s", TRANSFORMERS, theirs[LONG]),
+        Row(f"products in prefill, {kind}", reached, "GFLOP/s", "bare bf16 products", bare["bf16_gflops"]),
+        Row(f"products in prefill, {kind}", reached, "GFLOP/s", "bare int8 products", bare["int8_gflops"]),
+        Row("products in prefill, our bf16", reached_bf16, "GFLOP/s", "bare bf16 products", bare["bf16_gflops"]),
+        *peak_rows("prefill, peak memory", found),
     ]
-
-
-def best_seconds(work: Callable[[], object]) -> float:
-    """The quickest of ROUNDS, after one to warm up."""
-    work()
-    seconds = []
-    for _ in range(ROUNDS):
-        before = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - before)
-    return min(seconds)
-
-
-def matrices(decoder: Decoder) -> list[torch.Tensor]:
-    """The layers' weight matrices."""
-    return [tensor for name, tensor in decoder.layers.named_parameters() if tensor.dim() == 2 and name]
-
-
-def matrix_flops_per_token(decoder: Decoder) -> int:
-    return sum(2 * matrix.numel() for matrix in matrices(decoder))
-
-
-def bare_gflops(decoder: Decoder) -> float:
-    """What the machine reaches when it does nothing but these products."""
-    inputs = {matrix.shape[1]: torch.randn(CHUNK_TOKENS, matrix.shape[1], dtype=decoder.dtype) for matrix in matrices(decoder)}
-
-    @torch.inference_mode()
-    def products() -> None:
-        for matrix in matrices(decoder):
-            torch.nn.functional.linear(inputs[matrix.shape[1]], matrix)
-
-    return matrix_flops_per_token(decoder) * CHUNK_TOKENS / best_seconds(products) / 1e9
+    shares = {"gemm_share": reached / bare["bf16_gflops"], "gemm_share_int8": reached / bare["int8_gflops"]}
+    return Measured(rows, figures(CHUNK, found) | shares)

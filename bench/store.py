@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from bench.peers import THREADS
 from bench.row import Row
+from bench.timing import THREADS
 from engine.cache.store import ChunkStore
 from engine.loading import gguf
 from engine.loading.bundled import fetch

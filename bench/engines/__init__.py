@@ -1,0 +1,1 @@
+"""What is measured, each a module that runs in a process of its own (`bench.process`)."""
