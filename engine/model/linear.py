@@ -54,15 +54,16 @@ class Int8Linear(nn.Module):
             step = torch.addcmul(SMALLEST, x.abs().amax(-1, keepdim=True), STEP)
             product: Tensor = INT8_PRODUCT(x / step, 1.0, ZERO_POINT, self.packed)
             return product.mul_(step)
-        # The same without a copy of x's size.
+        # The same without a copy of x's size. Rounded around the zero point as the other does it: a number that is nearly a half may else
+        # go up here and down there.
         step = torch.addcmul(SMALLEST, torch.maximum(x.amax(-1, keepdim=True), x.amin(-1, keepdim=True).neg_()), STEP)
-        whole = (x / step).round_().to(torch.int8)
+        whole = (x / step).add_(ZERO_POINT).round_().sub_(ZERO_POINT).to(torch.int8)
         return torch._int_mm(whole, self.rows.t()).float().mul_(self.steps).mul_(step)
 
 
 def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
     """The weight [out, in] as int8, and how much one stands for in each row, fp32 [out]."""
-    wide = weight.float()
+    wide = weight.detach().float()  # else the steps would keep two fp32 copies of the weight for a gradient
     steps = wide.abs().amax(1).clamp_min(1e-12) / LARGEST
     return (wide / steps[:, None]).round_().to(torch.int8), steps
 

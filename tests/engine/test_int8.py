@@ -92,6 +92,14 @@ def test_a_token_alone_is_bit_for_bit_what_it_is_among_others(around_it: int, in
 
 
 @needs_int8
+def test_nearly_a_half_is_rounded_alike_by_both_products() -> None:
+    """Of a few hundred thousand numbers some are so near to it that adding the zero point decides."""
+    generator = torch.Generator().manual_seed(8)
+    linear, x = Int8Linear(torch.randn(16, 1536, generator=generator)), torch.randn(320, 1536, generator=generator)
+    assert torch.equal(linear(x), torch.cat([linear(part) for part in x.split(32)]))
+
+
+@needs_int8
 def test_zeros_stay_zero() -> None:
     generator = torch.Generator().manual_seed(7)
     x, weight = torch.randn(9, 33, generator=generator), torch.randn(20, 33, generator=generator)
