@@ -24,7 +24,7 @@ from engine.model.norm import rms
 from engine.model.rope import rotate
 
 TILE_TOKENS = 128
-LONG_TOKENS = 64
+MANY_TOKENS = 64
 # So many keys are scored at once; a longer part is walked over in blocks, whose results are merged by their weights.
 KEY_BLOCK_TOKENS = 4096
 
@@ -55,7 +55,6 @@ class Attention(nn.Module):
         self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
         self.qkv = Linear(config.hidden, (config.heads + 2 * config.kv_heads) * config.head_dim)
         self.out = Linear(config.heads * config.head_dim, config.hidden)
-        self.long_dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
         # x: [T of all segments, C]
@@ -86,14 +85,8 @@ class Attention(nn.Module):
         """[H, T, D]: one segment's queries [H, T, D] over its cache, which takes the new keys and values [G, T, D]."""
         attended = cache.write(self.layer, k, v)
         if len(attended) == 1:
-            return self.attend_run(q, attended[0].parts)
-        return torch.cat([self.attend_run(q[:, run.first : run.end], run.parts) for run in attended], dim=1)
-
-    def attend_run(self, q: Tensor, parts: list[KeysValues]) -> Tensor:
-        """Many queries in `long_dtype` where one is set; few in the cache's own type, because turning its keys would cost more."""
-        if self.long_dtype is None or q.shape[1] < LONG_TOKENS:
-            return attend(q, parts)
-        return attend(q, [(k.to(self.long_dtype), v.to(self.long_dtype)) for k, v in parts])
+            return attend(q, attended[0].parts)
+        return torch.cat([attend(q[:, run.first : run.end], run.parts) for run in attended], dim=1)
 
     def keep(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> None:
         """Only write the caches: all that is wanted of the last layer where nobody asks for the tokens' own results."""
@@ -104,19 +97,25 @@ class Attention(nn.Module):
 
 
 def attend(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:
-    """[H, T, D] for queries [H, T, D] that are the last T of all the parts' tokens; in the parts' type."""
-    (heads, tokens, size), (groups, _, _) = q.shape, parts[0][0].shape
-    if tokens == 1 and len(parts) == 1:
+    """[H, T, D] for queries [H, T, D] that are the last T of all the parts' tokens; in the products' type (`product_dtype`)."""
+    (heads, tokens, size), (groups, length, _) = q.shape, parts[0][0].shape
+    dtype = product_dtype(parts[0][0], tokens)
+    if tokens == 1 and len(parts) == 1 and length <= KEY_BLOCK_TOKENS:
         k, v = parts[0]
-        rows = q.to(k.dtype).view(1, groups, -1, size)  # the heads of a group are queries of one kv head, which is then read once
-        return F.scaled_dot_product_attention(rows, k[None], v[None]).view(heads, 1, size)
-    rows = (q * size**-0.5).to(parts[0][0].dtype).reshape(groups, heads // groups, tokens, size)
-    length = sum(k.shape[1] for k, _ in parts)
+        rows = q.to(dtype).view(1, groups, -1, size)  # the heads of a group are queries of one kv head, which is then read once
+        return F.scaled_dot_product_attention(rows, k[None].to(dtype), v[None].to(dtype)).view(heads, 1, size)
+    rows = (q * size**-0.5).to(dtype).reshape(groups, heads // groups, tokens, size)
+    seen = sum(k.shape[1] for k, _ in parts) - tokens
     tiles = []
     for first in range(0, tokens, TILE_TOKENS):
         end = min(first + TILE_TOKENS, tokens)
-        tiles.append(attend_tile(rows[:, :, first:end], key_blocks(parts, length - tokens + end)))
+        tiles.append(attend_tile(rows[:, :, first:end], key_blocks(parts, seen + end)))
     return (tiles[0] if len(tiles) == 1 else torch.cat(tiles, 2)).view(heads, tokens, size)
+
+
+def product_dtype(k: Tensor, tokens: int) -> torch.dtype:
+    """The type in which `tokens` queries meet these keys: theirs, but on a CPU fp32 for a few, where torch's bf16 products are slow."""
+    return torch.float32 if k.dtype is torch.bfloat16 and tokens < MANY_TOKENS and k.device.type == "cpu" else k.dtype
 
 
 def attend_tile(queries: Tensor, blocks: Sequence[KeysValues]) -> Tensor:
@@ -125,7 +124,8 @@ def attend_tile(queries: Tensor, blocks: Sequence[KeysValues]) -> Tensor:
     rows = queries.reshape(groups, repeats * tokens, size)
     if len(blocks) == 1:
         k, v = blocks[0]
-        mixed = torch.bmm(torch.softmax(scores_of(rows, k, tokens, k.shape[1]), -1), v)
+        scores = scores_of(rows, k, tokens, k.shape[1])
+        mixed = torch.bmm(torch.softmax(scores, -1), v.to(rows.dtype))
     else:
         mixed = merged(rows, blocks, tokens)
     return mixed.view(groups, repeats, tokens, size)
@@ -142,7 +142,7 @@ def merged(rows: Tensor, blocks: Sequence[KeysValues], tokens: int) -> Tensor:
         higher = torch.maximum(top, scores.amax(-1, keepdim=True))
         shrink, weights = torch.exp(top - higher), torch.exp(scores.sub_(higher))
         total = total * shrink + weights.sum(-1, keepdim=True)
-        mixed = mixed * shrink + torch.bmm(weights.to(v.dtype), v)
+        mixed = mixed * shrink + torch.bmm(weights.to(rows.dtype), v.to(rows.dtype))
         top = higher
     return (mixed / total).to(rows.dtype)
 
@@ -152,7 +152,7 @@ def scores_of(rows: Tensor, k: Tensor, tokens: int, left: int) -> Tensor:
 
     The queries are the last t of those; minus infinity stands where a key comes after its query.
     """
-    scores = torch.bmm(rows, k.transpose(1, 2))
+    scores = torch.bmm(rows, k.to(rows.dtype).transpose(1, 2))
     length, unseen = k.shape[1], left - k.shape[1]
     hidden = min(tokens - unseen, length)  # so many of the block's last keys are themselves new
     if tokens > 1 and hidden > 0:

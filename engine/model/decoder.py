@@ -84,9 +84,7 @@ class Decoder(nn.Module):
         for part in self.modules():
             if isinstance(part, RMSNorm):
                 part.float()
-            elif isinstance(part, Attention):
-                part.long_dtype = self.dtype
-        self.dtype = self.kv_dtype = torch.float32
+        self.dtype = torch.float32
 
     @property
     def device(self) -> torch.device:
