@@ -23,9 +23,10 @@ from engine.free import FreeWay
 from engine.generate import reply
 from engine.opening import Model, open_model
 from engine.places import Place, Texts, candidates
-from engine.prefill import MODE, ChunkReader, Spent
+from engine.prefill import MODE, ChunkReader
 from engine.prompt import Prompt
 from engine.read import Sentence
+from engine.runs import Spent
 from engine.sampling import Sampling
 from engine.scheduler import Scheduler
 from engine.spans import SpanWay

@@ -28,8 +28,8 @@ from engine.lexical import LexicalHit
 from engine.opening import Model
 from engine.passages import Passage, fixed_tokens, messages
 from engine.places import Place, by_words, candidates
-from engine.prefill import Spent
 from engine.prompt import Prompt, TokenArray
+from engine.runs import Spent
 from engine.steps import Steps, Telling, forward
 
 MODE = "joined"

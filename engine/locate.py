@@ -16,8 +16,9 @@ from engine.cache.kv_cache import KVCache
 from engine.chat_format import Asked
 from engine.lexical import LexicalHit
 from engine.places import Place
-from engine.prefill import ChunkReader, Spent
+from engine.prefill import ChunkReader
 from engine.prompt import Prompt, TokenArray
+from engine.runs import Spent
 from engine.steps import Forward, Steps
 
 NOTHING = np.empty(0, dtype=np.int32)

@@ -22,8 +22,6 @@ from engine.prompt import Chunk, Prompt, TokenArray
 from engine.runs import Run, RunReader, Spent, chunks_of
 from engine.steps import Steps, Telling
 
-__all__ = ["MODE", "ChunkReader", "Spent"]
-
 MODE = "isolated"
 
 

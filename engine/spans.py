@@ -14,11 +14,12 @@ from engine.lexical import LexicalHit, terms
 from engine.locate import look_at, mean_likelihoods
 from engine.opening import Model
 from engine.places import Place, Texts, by_words, candidates
-from engine.prefill import MODE, ChunkReader, Spent
+from engine.prefill import MODE, ChunkReader
 from engine.prompt import Prompt, TokenArray
 from engine.quote import locate_quote
 from engine.read import Sentence, SpanReader, rank_sentences
 from engine.reading_format import asking, ends, examples
+from engine.runs import Spent
 from engine.steps import Steps, Telling, heard
 
 

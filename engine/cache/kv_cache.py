@@ -93,6 +93,7 @@ class Track:
         """One layer's settled parts."""
         return [(part.room[index, 0, :, : part.length], part.room[index, 1, :, : part.length]) for part in self.parts]
 
+    @torch.inference_mode()  # a pass may have made the room
     def extend(self, state: Tensor) -> None:
         """Append state [layers, 2, G, T, D]."""
         tokens = state.shape[3]

@@ -174,6 +174,20 @@ def test_it_prefills_only_what_is_missing(llama4: Model, store: ChunkStore, unit
     assert spent == 0
 
 
+@pytest.mark.parametrize("missing", [(0, 3), (1, 2, 4), (0, 4), (2, 4)])
+def test_it_fills_gaps_between_what_is_stored(llama4: Model, store: ChunkStore, missing: tuple[int, ...]) -> None:
+    """As the store leaves them where it had to make room."""
+    llama4.prefill(llama4.reader(store))
+    keys = llama4.reader(store).keys(PROMPT)
+    store.delete([keys[unit] for unit in missing])
+    llama4.fed.take()
+    llama4.prefill(llama4.reader(store))
+    assert llama4.fed.take() == sum(15 if unit == 4 else CHUNK for unit in missing)
+    logits, spent = llama4.opened(llama4.reader(store))
+    same(logits, llama4.expected())
+    assert spent == 0
+
+
 def test_it_answers_the_same_stored_in_bf16_or_not_yet(llama4: Model, store: ChunkStore) -> None:
     first, spent = llama4.opened(llama4.reader(store, torch.bfloat16))
     assert spent == len(IDS)

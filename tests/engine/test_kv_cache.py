@@ -324,3 +324,13 @@ def test_room_that_was_taken_ahead_of_a_fork_is_written_in_place() -> None:
     read(decoder, fork, tokens(3 * CHUNK))
     assert rooms(fork.whole) == before
     assert kept.length == 5
+
+
+def test_it_restores_behind_what_a_pass_has_written() -> None:
+    """A pass takes its room in inference mode, where nothing outside may write."""
+    decoder, ids = chunked_decoder(), tokens(4 * CHUNK)
+    whole, cache = decoder.new_cache(), decoder.new_cache()
+    read(decoder, whole, ids[: 3 * CHUNK])
+    read(decoder, cache, ids[:CHUNK])
+    cache.restore(State(whole.save(CHUNK).whole, None))
+    torch.testing.assert_close(read(decoder, cache, ids[3 * CHUNK :]), read(decoder, whole, ids[3 * CHUNK :]), rtol=0, atol=1e-5)

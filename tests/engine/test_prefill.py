@@ -108,6 +108,7 @@ def test_it_stores_bf16_unless_told_otherwise(model: Model, store: ChunkStore, l
     assert read == 0
     assert torch.equal(first, again), "an answer does not depend on whether the chunk was stored"
     assert 0 < float((first - model.expected(chunk(length))).abs().max()) < 1.0, "the rounding shows, and no more than it"
+    assert reader.key(chunk(length), "alice") != model.reader(store).key(chunk(length), "alice")
     _, read = opened(model.reader(store), chunk(length), model)
     assert read == length, "what was rounded is not taken for what was not"
 
