@@ -100,6 +100,13 @@ def test_nearly_a_half_is_rounded_alike_by_both_products() -> None:
 
 
 @needs_int8
+def test_it_keeps_nothing_of_the_weight_for_a_gradient() -> None:
+    """A model is made of parameters; kept fp32 copies of them once took eight bytes a weight more."""
+    linear = Int8Linear(nn.Parameter(torch.randn(8, 16)))
+    assert linear.steps.grad_fn is None
+
+
+@needs_int8
 def test_zeros_stay_zero() -> None:
     generator = torch.Generator().manual_seed(7)
     x, weight = torch.randn(9, 33, generator=generator), torch.randn(20, 33, generator=generator)
