@@ -56,12 +56,12 @@ class Tokenizer:
 
     @classmethod
     def open(cls, folder: Path) -> Tokenizer:
-        """The tokenizer of the model in `folder`: its tokenizer.json, made from model.gguf or tokenizer.model the first time.
+        """The tokenizer of the model in `folder`: its tokenizer.json, made from the GGUF file or tokenizer.model the first time.
 
-        A tokenizer.json older than model.gguf is made anew. Beside a tokenizer.model it stays, for a checkpoint may bring both.
+        A tokenizer.json older than the GGUF file is made anew. Beside a tokenizer.model it stays, for a checkpoint may bring both.
         Raises ModelMissing or ModelDamaged.
         """
-        cached, gguf, ranks = (folder / name for name in ("tokenizer.json", "model.gguf", "tokenizer.model"))
+        cached, gguf, ranks = folder / "tokenizer.json", gguf_in(folder), folder / "tokenizer.model"
         if cached.is_file() and (not gguf.is_file() or cached.stat().st_mtime_ns >= gguf.stat().st_mtime_ns):
             serialised = cached.read_text(encoding="utf-8")
         elif gguf.is_file() or ranks.is_file():
@@ -112,6 +112,12 @@ class Tokenizer:
                 f"This model has no token {name}; it has {', '.join(known[:NAMES_SHOWN])}{more}. Use a model with that chat format."
             )
         return self.specials[name]
+
+
+def gguf_in(folder: Path) -> Path:
+    """The folder's GGUF file, as engine.loading.checkpoint finds it: model.gguf, or the only one."""
+    found = sorted(folder.glob("*.gguf"))
+    return found[0] if len(found) == 1 else folder / "model.gguf"
 
 
 def slices(text: str) -> Iterator[str]:

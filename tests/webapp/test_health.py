@@ -19,6 +19,7 @@ from django.http import HttpRequest, JsonResponse
 from django.test import AsyncRequestFactory
 from pytest_django import Settings
 
+from tests.engine.scout import write_scout
 from tests.remote_server import scripted, status
 from webapp.core import health
 from webapp.core.model_server import ServerWatch
@@ -134,6 +135,16 @@ def test_it_finds_a_wrong_setting_and_says_what_to_do(settings: Settings, change
         setattr(settings, name, value)
     assert _ids() == {id}
     assert all(message.hint for message in run_checks() if message.id == id)
+
+
+def test_it_takes_a_model_folder_of_either_kind(settings: Settings, tmp_path: Path) -> None:
+    write_scout(tmp_path)
+    settings.LONGREAD_MODEL = str(tmp_path)
+    assert not _ids()
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    assert _ids() == {"longread.E003"}
+    settings.LONGREAD_MODEL = str(tmp_path / "config.json")
+    assert _ids() == {"longread.E003"}
 
 
 def test_it_warns_of_a_silent_broker_only_before_a_deployment(settings: Settings) -> None:

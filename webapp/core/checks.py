@@ -17,7 +17,7 @@ import redis
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from engine.errors import EngineError
+from engine.errors import EngineError, ModelMissing
 from engine.loading.checkpoint import open_checkpoint
 from engine.remote.address import AddressWrong, from_environment
 from webapp.core.model_server import ServerWatch
@@ -53,8 +53,11 @@ def broker_check(**_: Any) -> list[CheckMessage]:
 def model_check(**_: Any) -> list[CheckMessage]:
     if not settings.LONGREAD_MODEL:
         return []
+    folder = Path(settings.LONGREAD_MODEL)
     try:
-        open_checkpoint(Path(settings.LONGREAD_MODEL)).config()
+        if folder.is_file():
+            raise ModelMissing(f"It is a file; name the folder {folder.parent}.")
+        open_checkpoint(folder).config()
     except EngineError as error:
         hint = "Set LONGREAD_MODEL to a folder with a Hugging Face checkpoint or a GGUF file, or unset it for the bundled model."
         return [Error(f"LONGREAD_MODEL ({settings.LONGREAD_MODEL}) cannot be used: {error}", hint=hint, id="longread.E003")]
