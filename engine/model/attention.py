@@ -55,6 +55,7 @@ class Attention(nn.Module):
         self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
         self.qkv = Linear(config.hidden, (config.heads + 2 * config.kv_heads) * config.head_dim)
         self.out = Linear(config.heads * config.head_dim, config.hidden)
+        self.many_dtype: torch.dtype | None = None  # of the products of many queries, where it is not the cache's
 
     def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
         # x: [T of all segments, C]
@@ -85,8 +86,8 @@ class Attention(nn.Module):
         """[H, T, D]: one segment's queries [H, T, D] over its cache, which takes the new keys and values [G, T, D]."""
         attended = cache.write(self.layer, k, v)
         if len(attended) == 1:
-            return attend(q, attended[0].parts)
-        return torch.cat([attend(q[:, run.first : run.end], run.parts) for run in attended], dim=1)
+            return attend(q, attended[0].parts, self.many_dtype)
+        return torch.cat([attend(q[:, run.first : run.end], run.parts, self.many_dtype) for run in attended], dim=1)
 
     def keep(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> None:
         """Only write the caches: all that is wanted of the last layer where nobody asks for the tokens' own results."""
@@ -96,14 +97,16 @@ class Attention(nn.Module):
             segment.cache.write(self.layer, *own)
 
 
-def attend(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:
+def attend(q: Tensor, parts: Sequence[KeysValues], many_dtype: torch.dtype | None = None) -> Tensor:
     """[H, T, D] for queries [H, T, D] that are the last T of all the parts' tokens; in the products' type (`product_dtype`)."""
     (heads, tokens, size), (groups, length, _) = q.shape, parts[0][0].shape
-    dtype = product_dtype(parts[0][0], tokens)
-    if tokens == 1 and len(parts) == 1 and length <= KEY_BLOCK_TOKENS:
-        k, v = parts[0]
-        rows = q.to(dtype).view(1, groups, -1, size)  # the heads of a group are queries of one kv head, which is then read once
-        return F.scaled_dot_product_attention(rows, k[None].to(dtype), v[None].to(dtype)).view(heads, 1, size)
+    dtype = product_dtype(parts[0][0], tokens, many_dtype)
+    if len(parts) == 1 and length <= KEY_BLOCK_TOKENS:
+        parts = [(parts[0][0].to(dtype), parts[0][1].to(dtype))]
+        if tokens == 1:
+            k, v = parts[0]
+            rows = q.to(dtype).view(1, groups, -1, size)  # the heads of a group are queries of one kv head, which is then read once
+            return F.scaled_dot_product_attention(rows, k[None], v[None]).view(heads, 1, size)
     rows = (q * size**-0.5).to(dtype).reshape(groups, heads // groups, tokens, size)
     seen = sum(k.shape[1] for k, _ in parts) - tokens
     tiles = []
@@ -113,9 +116,12 @@ def attend(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:
     return (tiles[0] if len(tiles) == 1 else torch.cat(tiles, 2)).view(heads, tokens, size)
 
 
-def product_dtype(k: Tensor, tokens: int) -> torch.dtype:
-    """The type in which `tokens` queries meet these keys: theirs, but on a CPU fp32 for a few, where torch's bf16 products are slow."""
-    return torch.float32 if k.dtype is torch.bfloat16 and tokens < MANY_TOKENS and k.device.type == "cpu" else k.dtype
+def product_dtype(k: Tensor, tokens: int, many_dtype: torch.dtype | None = None) -> torch.dtype:
+    """The type in which `tokens` queries meet these keys: for many, `many_dtype` if there is one; for a few on a CPU, fp32 in the place of
+    bf16, whose products of few rows are slow there; else that of the keys."""
+    if tokens >= MANY_TOKENS:
+        return many_dtype or k.dtype
+    return torch.float32 if k.dtype is torch.bfloat16 and k.device.type == "cpu" else k.dtype
 
 
 def attend_tile(queries: Tensor, blocks: Sequence[KeysValues]) -> Tensor:

@@ -65,7 +65,8 @@ class Decoder(nn.Module):
     def from_weights(cls, config: ModelConfig, weights: dict[str, Tensor], *, int8: bool = False, codec: Codec = "bf16") -> Decoder:
         """Built without memory of its own and given these tensors, all of them and no other.
 
-        `int8`: matrix products in int8 (engine.model.linear), everything between them in fp32, keys and values in the weights' type.
+        `int8`: matrix products in int8 (engine.model.linear), everything between them in fp32, but the attention of
+        many queries in the weights' type.
         `codec`: the one that the experts' weights were quantised into (engine.loading.quantise); those in int4 are used up.
         """
         with torch.device("meta"):
@@ -84,7 +85,9 @@ class Decoder(nn.Module):
         for part in self.modules():
             if isinstance(part, RMSNorm):
                 part.float()
-        self.dtype = torch.float32
+            elif isinstance(part, Attention):
+                part.many_dtype = self.dtype
+        self.dtype = self.kv_dtype = torch.float32
 
     @property
     def device(self) -> torch.device:
