@@ -22,7 +22,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def longread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Longread]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine (on Debian: apt install chromium)")
@@ -32,7 +32,8 @@ def longread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Longread]:
     longread.stop()
 
 
-@pytest.fixture(scope="session")
+# For this folder alone: while it is open an event loop is running, beside which no other test could run one.
+@pytest.fixture(scope="package")
 def browser(longread: Longread) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -40,7 +41,7 @@ def browser(longread: Longread) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(browser: Browser, longread: Longread) -> Iterator[BrowserContext]:
     """The first visitor's browser: makes the first account, and stays signed in."""
     context = browser.new_context(base_url=longread.address, viewport={"width": 1280, "height": 900})
