@@ -7,7 +7,7 @@ Legend of the shapes everywhere in the engine: T tokens, C hidden, H heads, G kv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -121,6 +121,10 @@ class ModelConfig:
     def kv_bytes_per_token(self) -> int:
         """Bytes of bf16 keys and values of the layers that are kept for good: the global ones."""
         return len(self.global_layers) * 2 * self.kv_heads * self.head_dim * 2
+
+    def below(self, layer: int) -> ModelConfig:
+        """The same model cut off below a layer."""
+        return replace(self, rope=self.rope[:layer], chunked=self.chunked[:layer], moe=self.moe[:layer])
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

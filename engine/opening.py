@@ -1,4 +1,4 @@
-"""A model's folder and the choices made for it -> what answers: decoder, vocabulary, chat format, image side.
+"""A model's folder and the choices made for it -> what answers: decoder, vocabulary, chat format, image side, scan head.
 
 Knows no prompt and no store.
 """
@@ -13,8 +13,10 @@ from engine.errors import ModelDamaged
 from engine.loading.bundled import is_bundled
 from engine.loading.checkpoint import open_checkpoint
 from engine.loading.load import load_model
+from engine.loading.scan_head import read_scan_head
 from engine.model.decoder import Decoder
 from engine.model.placement import placement
+from engine.model.scan_head import ScanHead
 from engine.model.vision import Vision
 from engine.model.weight_choice import chosen
 from engine.tokenizer import Tokenizer
@@ -23,7 +25,7 @@ from engine.tokenizer import Tokenizer
 @dataclass(frozen=True, slots=True)
 class Model:
     """`vision` is None for a model that does not see. `fingerprint`: all that a state computed with this model depends on, beside its ids.
-    `bundled`: it is the base model, whose answers are calibrated."""
+    `bundled`: it is the base model, whose answers are calibrated. `scan`: its scan head, None for a model that has none."""
 
     decoder: Decoder
     tokenizer: Tokenizer
@@ -31,6 +33,7 @@ class Model:
     vision: Vision | None
     fingerprint: str
     bundled: bool
+    scan: ScanHead | None = None
 
 
 def open_model(place: Path, *, device: str | None = None, weights: str | None = None, adapter: Path | None = None) -> Model:
@@ -49,4 +52,5 @@ def open_model(place: Path, *, device: str | None = None, weights: str | None = 
     decoder = Decoder.from_weights(loaded.config, loaded.decoder, int8=choice.int8_products, codec=choice.codec)
     vision = Vision.from_weights(config.vision, config.hidden, loaded.vision) if config.vision else None
     fingerprint = f"{loaded.fingerprint} {tokenizer.fingerprint} {decoder.dtype}"
-    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled)
+    scan = read_scan_head(loaded.fingerprint, loaded.config, where)
+    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled, scan)

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from engine.errors import EngineError
 from engine.model.decoder import Decoder
 from engine.rate import Rate
-from engine.steps import Telling, execute, result_of
+from engine.steps import Telling, by_depth, execute, result_of
 from engine.task import End, Request, Task
 from engine.turns import ANSWERS_AT_ONCE, PREFILLS_AT_ONCE, TURN_TOKENS, Waiting, share_out
 
@@ -174,7 +174,7 @@ class _Loop:
                 self._admitted.append(queue.popleft())
 
     def _feed(self, waiting: list[tuple[Task, Request]]) -> None:
-        """One pass with what the policy takes of the requests."""
+        """One pass with what the policy takes of the requests; one more for those that do not go through all layers."""
         given = share_out([Waiting(request.left, task.prefill, request.skipped) for task, request in waiting], self._turn_tokens)
         pack = [(task, request, tokens) for (task, request), tokens in zip(waiting, given, strict=True) if tokens]
         for _, request in waiting:
@@ -182,11 +182,17 @@ class _Loop:
         if not pack:
             return
         started = time.monotonic()
-        if len(pack) == 1 or not self._together(pack):
-            self._one_by_one(pack)
+        for group in by_depth([request.forward for _, request, _ in pack]):
+            self._pass([pack[number] for number in group])
         now = time.monotonic()
         if decoded := sum(not task.prefill and len(request.forward.ids) == 1 for task, request, _ in pack):
             self._decoded.note(now, decoded, now - started)
+
+    def _pass(self, pack: list[tuple[Task, Request, int]]) -> None:
+        # What another pass of this turn broke has no requests any more.
+        pack = [member for member in pack if member[1] in member[0].requests]
+        if len(pack) == 1 or not self._together(pack):
+            self._one_by_one(pack)
 
     def _together(self, pack: list[tuple[Task, Request, int]]) -> bool:
         """False where it failed; no cache has grown then."""

@@ -40,22 +40,27 @@ class Features:
 @dataclass(frozen=True, slots=True)
 class Forward:
     """One request to the model: new token ids [t], at least one, that continue a cache, and of which of them (`rows`) the logits are
-    wanted. `features` stand for the patch tokens among the ids."""
+    wanted. `features` stand for the patch tokens among the ids.
+
+    With `below` it is the normed input of that layer [rows, C] that is wanted and not logits: only the layers below it run, and the cache
+    is one of those alone (Decoder.new_cache)."""
 
     ids: Tensor
     cache: KVCache
     rows: range = NO_ROWS
     features: Features | None = None
+    below: int | None = None
 
     def part(self, first: int, end: int) -> Forward:
         """The request for tokens first..end only; parts are made in order, each after the one before."""
         rows = range(max(self.rows.start, first) - first, min(self.rows.stop, end) - first)
         features = self.features.part(first, end) if self.features is not None else None
-        return Forward(self.ids[first:end], self.cache, rows or NO_ROWS, features)
+        return Forward(self.ids[first:end], self.cache, rows or NO_ROWS, features, self.below)
 
 
 Forwards: TypeAlias = tuple[Forward, ...]
 Answers: TypeAlias = list[Tensor]
+"""To each request its rows: logits fp32 [rows, V], or the normed input of a layer [rows, C]."""
 
 Steps: TypeAlias = Generator[Forwards, Answers, T]
 """Asks for some passes at once, each on a cache of its own; gets the logits of each, fp32 [rows, V]; ends with a result."""
@@ -67,6 +72,12 @@ def forward(ids: Tensor, cache: KVCache, rows: range = NO_ROWS) -> Steps[Tensor]
     """One pass alone: the logits of the wanted rows, fp32 [rows, V]."""
     (logits,) = yield (Forward(ids, cache, rows),)
     return logits
+
+
+def inputs_of(layer: int, ids: Tensor, cache: KVCache, rows: range = NO_ROWS) -> Steps[Tensor]:
+    """One pass alone through the layers below `layer`: its normed input of the wanted rows [rows, C]."""
+    (hidden,) = yield (Forward(ids, cache, rows, below=layer),)
+    return hidden
 
 
 def heard(steps: Telling[E, T], hear: Callable[[E], None]) -> Telling[E, T]:
@@ -89,18 +100,34 @@ def heard(steps: Telling[E, T], hear: Callable[[E], None]) -> Telling[E, T]:
 
 
 def execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
-    """All of them in one pass of the model: the logits of each one's rows, fp32 [rows, V]."""
+    """What each asks for; those of one depth go in one pass of the model."""
+    answers: dict[int, Tensor] = {}
+    for group in by_depth(forwards):
+        answers.update(zip(group, _execute(decoder, [forwards[number] for number in group]), strict=True))
+    return [answers[number] for number in range(len(forwards))]
+
+
+def by_depth(forwards: Sequence[Forward]) -> list[list[int]]:
+    """The requests' numbers by what can go in one pass: the layers that they go through."""
+    depths: dict[int | None, list[int]] = {}
+    for number, asked in enumerate(forwards):
+        depths.setdefault(asked.below, []).append(number)
+    return list(depths.values())
+
+
+def _execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
+    """All of them, which are of one depth, in one pass."""
     ids, segments = torch.cat([asked.ids for asked in forwards]), [Segment(asked.cache, len(asked.ids)) for asked in forwards]
     vectors = [asked.features.vectors for asked in forwards if asked.features is not None]
-    features = torch.cat(vectors) if vectors else None
+    features, below = torch.cat(vectors) if vectors else None, forwards[0].below
     starts = accumulate((len(asked.ids) for asked in forwards[:-1]), initial=0)
     wanted = [start + row for start, asked in zip(starts, forwards, strict=True) for row in asked.rows]
-    if not wanted:
+    if not wanted and below is None:
         decoder.read(ids, segments, features)
         return [torch.empty(0, decoder.config.vocab)] * len(forwards)
-    hidden = decoder(ids, segments, features)
-    logits = decoder.logits(hidden[torch.tensor(wanted, device=hidden.device)])
-    return list(torch.split(logits, [len(asked.rows) for asked in forwards]))
+    hidden = decoder(ids, segments, features) if below is None else decoder.input_of(below, ids, segments, features)
+    rows = hidden[torch.tensor(wanted, dtype=torch.long, device=hidden.device)]
+    return list(torch.split(rows if below is not None else decoder.logits(rows), [len(asked.rows) for asked in forwards]))
 
 
 def stream(steps: Telling[E, T], decoder: Decoder) -> Generator[E, None, T]:

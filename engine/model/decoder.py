@@ -93,9 +93,10 @@ class Decoder(nn.Module):
     def device(self) -> torch.device:
         return self.embed.weight.device
 
-    def new_cache(self, tokens: int = 0) -> KVCache:
-        """An empty cache with room for so many tokens."""
-        return KVCache(self.config, self.kv_dtype, self.device, tokens)
+    def new_cache(self, tokens: int = 0, below: int | None = None) -> KVCache:
+        """An empty cache with room for so many tokens: of all layers, or of those below one, for `input_of`."""
+        config = self.config if below is None else self.config.below(below)
+        return KVCache(config, self.kv_dtype, self.device, tokens)
 
     @torch.inference_mode()
     def forward(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None) -> Tensor:
@@ -118,6 +119,16 @@ class Decoder(nn.Module):
             x = layer(x, places, segments)
         cast(Layer, self.layers[-1]).keep(x, places, segments)
         advance(segments)
+
+    @torch.inference_mode()
+    def input_of(self, layer: int, ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None) -> Tensor:
+        """The normed input [T, C] of a layer, from a pass through the layers below it only. The caches are `new_cache(below=layer)`."""
+        x, places, segments = self._begin(ids, segments, features)
+        for each in self.layers[:layer]:
+            x = each(x, places, segments)
+        advance(segments)
+        normed: Tensor = cast(Layer, self.layers[layer]).attention_norm(x)
+        return normed
 
     def _begin(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> tuple[Tensor, Places, Sequence[Segment]]:
         segments = [segment for segment in segments if segment.tokens]
