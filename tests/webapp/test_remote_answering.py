@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from uuid import uuid4
 
 import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -12,14 +11,13 @@ from engine.loading.bundled import default_folder
 from engine.remote.address import ServerAddress
 from engine.remote.engine import RemoteEngine
 from engine.tokenizer import Tokenizer
-from ingest.document import index_document, read_document
 from tests.remote_server import MODEL, Scripted, says, scripted, silent, status
+from tests.webapp.terms import QUOTE, terms_document
 from webapp.accounts.models import User
 from webapp.ask import answering
 from webapp.ask.event_log import request_stop
 from webapp.ask.models import Answer, AnswerState
 from webapp.ask.services import question_ask
-from webapp.core.model_files import lexical_path
 from webapp.jobs.models import JobKind
 from webapp.jobs.running import run_job
 from webapp.jobs.services import job_create
@@ -29,20 +27,11 @@ from webapp.upload import pipeline
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker"), pytest.mark.weights]
 
 Commit = DjangoCaptureOnCommitCallbacks
-QUOTE = "Either party may end this agreement with 90 days' written notice."
-TEXT = f"Terms.\n\n{QUOTE}\n\nNothing else is agreed."
 
 
 @pytest.fixture
 def document(collection: Collection) -> Document:
-    document = Document(collection=collection, name="terms.txt", path="terms.txt", size_bytes=len(TEXT), sha256=uuid4().hex)
-    document.folder.original.parent.mkdir(parents=True)
-    document.folder.original.write_text(TEXT)
-    read_document(document.name, document.path, document.folder, Tokenizer.open(default_folder()))
-    index_document(lexical_path(collection.id), str(document.id), document.folder)
-    document.state = DocumentState.INDEXED
-    document.save()
-    return document
+    return terms_document(collection)
 
 
 @pytest.fixture
