@@ -6,14 +6,14 @@ What a run's state depends on beside itself (what stands before it) is the busin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.cache.kv_cache import KVCache
+from engine.cache.kv_cache import KVCache, State
 from engine.cache.packing import Packing
 from engine.cache.store import ChunkStore, chunk_key
 from engine.errors import PromptUnreadable, StoreFull
@@ -122,10 +122,20 @@ class RunReader:
         seconds = time.perf_counter() - before
         for each in (spent, self.spent):
             each.add(len(run.ids), seconds)
-        # As it is stored, so that an answer does not depend on whether it was.
-        cache.round(first, self._packing.dtype)
-        self.store.put(key, self._packing.pack(cache.save(first)))
+        self.round(cache, first)
+        self.keep(key, cache.save(first))
         return True
+
+    def read_alone(self, runs: Sequence[Run]) -> Steps[list[KVCache]]:
+        """A cache of its own for each run, which sees nothing else. Those without page images are read in one pass."""
+        caches = [self.decoder.new_cache(len(run.ids)) for run in runs]
+        alike = [(run, cache) for run, cache in zip(runs, caches, strict=True) if not run.images and len(run.ids)]
+        if alike:
+            yield tuple(Forward(torch.from_numpy(np.array(run.ids)), cache) for run, cache in alike)
+        for run, cache in zip(runs, caches, strict=True):
+            if run.images:
+                yield from self.read(run, cache)
+        return caches
 
     def read(self, run: Run, cache: KVCache) -> Steps[None]:
         """The model reads the run, up to the end of a page image at a time."""
@@ -149,13 +159,27 @@ class RunReader:
         """Of a run at positions start.. ."""
         return self._packing.size(start, len(run.ids))
 
-    def _restored(self, key: bytes, run: Run, cache: KVCache) -> bool:
+    def stored(self, key: bytes, start: int, tokens: int) -> State | None:
+        """The state that is stored under the key of so many tokens at positions start.. ; one that is not just that is dropped."""
         value = self.store.get(key)
         if value is None:
-            return False
-        state = self._packing.unpack(value, cache.length, len(run.ids))
+            return None
+        state = self._packing.unpack(value, start, tokens)
         if state is None:
             self.store.delete([key])
+        return state
+
+    def round(self, cache: KVCache, first: int = 0) -> None:
+        """The cache's tokens from `first` on become what they would be when stored, so that no answer depends on whether they were."""
+        cache.round(first, self._packing.dtype)
+
+    def keep(self, key: bytes, state: State) -> None:
+        """Raises StoreFull."""
+        self.store.put(key, self._packing.pack(state))
+
+    def _restored(self, key: bytes, run: Run, cache: KVCache) -> bool:
+        state = self.stored(key, cache.length, len(run.ids))
+        if state is None:
             return False
         cache.restore(state)
         return True

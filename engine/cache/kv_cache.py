@@ -2,11 +2,13 @@
 
 The global layers' track keeps every token; the chunked layers' track keeps the current attention chunk only. A track is a list of parts;
 room in a part is taken ahead and written in place, so a decoded token copies nothing, and a full part is never copied again: the next one
-is put beside it, as large as all before. Parts can be shared, so that `fork` copies nothing. Knows no disk and no text.
+is put beside it, as large as all before. Parts can be shared, so that `fork` copies nothing, and so that the stored state of chunks that
+were read alone becomes one sequence as it lies (`compose`). Knows no disk and no text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -70,6 +72,10 @@ class Track:
             ahead = 0 if tail is None or tail.shared else min(2 * tail.length, PART_TOKENS)
             self.parts.append(self._part(max(tokens, ahead)))
 
+    def open(self, tokens: int) -> None:
+        """A part of their own for so many more tokens, so that nothing settled is copied to make room."""
+        self.parts.append(self._part(tokens))
+
     def begin(self, tokens: int) -> None:
         """Make room for so many new tokens, and the views that the layers write and read, all at once."""
         self.reserve(tokens)
@@ -102,6 +108,11 @@ class Track:
             last = self.parts[-1]
             last.room[:, :, :, last.length : last.length + tokens] = state
             last.length += tokens
+
+    def share(self, state: Tensor) -> None:
+        """Append state [layers, 2, G, T, D] as it lies, if it is of this type and device. Nobody may change it from now on."""
+        if state.shape[3]:
+            self.parts.append(Part(state.to(self._device, self.dtype), state.shape[3], shared=True))
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` tokens."""
@@ -183,15 +194,36 @@ class Attended(NamedTuple):
 
 
 class KVCache:
-    """`length` tokens are settled. A forward pass calls `begin`, lets every layer `write`, and settles its tokens with `advance`."""
+    """The next token stands at position `length`: so many are settled, unless chunks were composed (`compose`), which skips positions.
+
+    A forward pass calls `begin`, lets every layer `write`, and settles its tokens with `advance`.
+    """
 
     def __init__(self, config: ModelConfig, dtype: torch.dtype, device: torch.device, tokens: int = 0) -> None:
         self._slots, self._chunk = slots(config), config.attention_chunk if any(config.chunked) else None
         layers = len(config.global_layers), len(config.chunked_layers)
         self.whole, self.current = (Track((count, config.kv_heads, config.head_dim), dtype, device) for count in layers)
         self.length = 0
+        # Where composed chunks end, and how many of the positions before that no token stands at.
+        self._composed = self._skipped = 0
         self._pass = Pass([])
         self.whole.reserve(tokens)
+
+    def compose(self, chunks: Iterable[Tensor], room: int = 0) -> None:
+        """Put the global layers' states [layers, 2, G, T, D] of chunks that were read alone behind what is here, as they lie: none is
+        copied that is of the cache's type and on its device, and none may be changed as long as this cache or a fork of it lives.
+
+        The next token begins an attention chunk of its own, the first after all these tokens: what the chunked layers would know of them
+        is not needed. There is room for so many tokens more. Raises EngineError for a model without chunked layers.
+        """
+        if self._chunk is None:
+            raise EngineError("This model has no chunked layers: what it reads depends on positions, and chunks of it cannot be composed.")
+        for state in chunks:
+            self.whole.share(state)
+        self.current = self.current.empty()
+        self._composed = self.length = -(-self.whole.length // self._chunk) * self._chunk
+        self._skipped = self.length - self.whole.length
+        self.whole.open(max(room, 1))
 
     def begin(self, tokens: int) -> None:
         """Make room for so many new tokens."""
@@ -237,7 +269,9 @@ class KVCache:
             raise EngineError(
                 f"The chunked layers' state of token {length:,} is gone. Truncate at a multiple of {self._chunk:,} and read on from there."
             )
-        self.whole.truncate(length)
+        if length < self._composed:
+            raise EngineError("These chunks were put together as a whole. Compose those that are wanted in a new cache.")
+        self.whole.truncate(length - self._skipped)
         self.current.truncate(in_chunk)
         self.length = length
 
@@ -245,6 +279,7 @@ class KVCache:
         """A second sequence that goes on from here by itself. Nothing is copied."""
         other = object.__new__(KVCache)
         other._slots, other._chunk, other.length, other._pass = self._slots, self._chunk, self.length, Pass([])
+        other._composed, other._skipped = self._composed, self._skipped
         other.whole, other.current = self.whole.fork(), self.current.fork()
         return other
 
@@ -256,12 +291,12 @@ class KVCache:
         """The state of the tokens from `first` on. Views where they lie in one part: clone what must outlive the cache."""
         opened = tail(first, self.length - first, self._chunk)
         current = self.current.state(self.current.length - opened) if opened else None
-        return State(self.whole.state(first), current)
+        return State(self.whole.state(first - self._skipped), current)
 
     def round(self, first: int, dtype: torch.dtype) -> None:
         """Round the state of the tokens from `first` on, which no other cache may share, to what `dtype` holds."""
         if dtype != self.whole.dtype:
-            self.whole.round(first, dtype)
+            self.whole.round(first - self._skipped, dtype)
             self.current.round(self.current.length - tail(first, self.length - first, self._chunk), dtype)
 
     def restore(self, state: State) -> None:

@@ -139,11 +139,12 @@ def attend_tile(queries: Tensor, blocks: Sequence[KeysValues]) -> Tensor:
 
 def merged(rows: Tensor, blocks: Sequence[KeysValues], tokens: int) -> Tensor:
     """[G, R*t, D]: the softmax over all blocks, one block at a time (running maximum, sum and mixture, as in arXiv:1805.02867)."""
-    top = torch.full((*rows.shape[:2], 1), float("-inf"), device=rows.device)
-    total, mixed = torch.zeros_like(top), torch.zeros(rows.shape, device=rows.device)
+    wide = torch.promote_types(rows.dtype, torch.float32)
+    top = torch.full((*rows.shape[:2], 1), float("-inf"), dtype=wide, device=rows.device)
+    total, mixed = torch.zeros_like(top), torch.zeros(rows.shape, dtype=wide, device=rows.device)
     left = sum(k.shape[1] for k, _ in blocks)
     for k, v in blocks:
-        scores = scores_of(rows, k, tokens, left).float()
+        scores = scores_of(rows, k, tokens, left).to(wide)
         left -= k.shape[1]
         higher = torch.maximum(top, scores.amax(-1, keepdim=True))
         shrink, weights = torch.exp(top - higher), torch.exp(scores.sub_(higher))
