@@ -1,6 +1,6 @@
 """The attention scan: every token of a question against one stored vector of every token of a prompt, exactly.
 
-A chunk's score is the mean, over the question's tokens, of the best cosine among the chunk's tokens (MaxSim, arXiv:2004.12832). Records
+A chunk's score is the weighted mean, over the question's tokens, of the best cosine among the chunk's (MaxSim, arXiv:2004.12832). Records
 come one after another, as views of wherever they lie, and go into a block; a block is one product and one maximum a chunk, so memory is
 the same however many there are. Knows no store, no model and no text.
 Legend: Q tokens of a question, N chunks, W width of a vector.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.model.linear import cpu_has_int8
-from engine.model.scan_head import ONE
+from engine.model.scan_head import ONE, Queries
 
 # 2 MB of records of 128 bytes: they are still in the processor's cache when they are multiplied.
 BLOCK_TOKENS = 16384
@@ -25,15 +25,15 @@ Scores = NDArray[np.float32]
 View = Callable[[bytes], memoryview | None]
 
 
-def scan(questions: Sequence[Tensor], keys: Sequence[bytes], view: View) -> Scores:
-    """fp32 [questions, N]: how well each chunk's record, int8 [tokens, W] at `view(key)`, answers each question, int8 [Q, W], Q > 0.
+def scan(questions: Sequence[Queries], keys: Sequence[bytes], view: View) -> Scores:
+    """fp32 [questions, N]: how well each chunk's record, int8 [tokens, W] at `view(key)`, answers each question of at least one token.
 
     -1..1, higher is better; NaN where there is no record. A view has to stay valid until the next one is asked for.
     """
     scores = np.full((len(questions), len(keys)), np.nan, dtype=np.float32)
     if not questions:
         return scores
-    block = _Block(torch.cat(list(questions)).cpu(), [len(question) for question in questions])
+    block = _Block(questions)
     for number, key in enumerate(keys):
         record = view(key)
         if record is None or not len(record):
@@ -48,10 +48,11 @@ def scan(questions: Sequence[Tensor], keys: Sequence[bytes], view: View) -> Scor
 class _Block:
     """Records side by side, and the chunks that they are of."""
 
-    def __init__(self, queries: Tensor, sizes: Sequence[int]) -> None:
-        self._width, self._product = queries.shape[1], _product(queries)
-        self._firsts = np.concatenate(([0], np.cumsum(sizes[:-1]))).astype(np.intp)
-        self._sizes = np.array(sizes, dtype=np.float32)[:, None]
+    def __init__(self, questions: Sequence[Queries]) -> None:
+        vectors = torch.cat([question.vectors for question in questions])
+        self._width, self._product = vectors.shape[1], _product(vectors)
+        self._firsts = np.cumsum([0, *(len(question.vectors) for question in questions[:-1])])
+        self._weights = torch.cat([question.weights for question in questions])[:, None].numpy() / ONE**2
         self._rooms = self._allocate(BLOCK_TOKENS * self._width)
         self._chunks: list[int] = []
         self._starts: list[int] = []
@@ -77,7 +78,7 @@ class _Block:
         tokens = self._rooms[1][: self._end].view(-1, self._width)
         starts = np.array(self._starts, dtype=np.intp) // self._width
         best = np.maximum.reduceat(self._product(tokens), starts, axis=1)
-        scores[:, self._chunks] = np.add.reduceat(best, self._firsts, axis=0) / (self._sizes * ONE**2)
+        scores[:, self._chunks] = np.add.reduceat(best * self._weights, self._firsts, axis=0)
         self._chunks.clear()
         self._starts.clear()
         self._end = 0

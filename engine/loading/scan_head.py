@@ -34,7 +34,8 @@ def read_scan_head(model: str, config: ModelConfig, device: torch.device | str =
         raise ModelDamaged(f"The scan head {path} cannot be read ({error}). Fetch the file again.") from error
     if query.shape != key.shape or key.dim() != 2 or key.shape[1] != config.hidden or not 0 < layer < config.layers:
         raise ModelDamaged(f"The scan head {path} is not for {config.name}: {list(key.shape)} at layer {layer}. Fetch the file again.")
-    digest = hashlib.sha256(str(layer).encode())
+    weighted = metadata.get("weighted", "yes") == "yes"
+    digest = hashlib.sha256(f"{layer} {weighted}".encode())
     for weight in (query, key):
         digest.update(weight.numpy().tobytes())
-    return ScanHead(layer, query.to(device), key.to(device), digest.hexdigest())
+    return ScanHead(layer, query.to(device), key.to(device), digest.hexdigest(), weighted)

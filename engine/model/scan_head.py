@@ -18,29 +18,43 @@ ONE = 127
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Queries:
+    """A question's tokens: int8 unit vectors [T, W], and how much each weighs, fp32 [T], together 1."""
+
+    vectors: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ScanHead:
-    """`query` and `key` are fp32 [W, C]; they want the normed input of layer `layer`. `fingerprint` changes with any of the three."""
+    """`query` and `key` are fp32 [W, C]; they want the normed input of layer `layer`. `fingerprint` changes with any of them.
+
+    `weighted`: a token that searches weighs as much as its projection is long; else all weigh the same.
+    """
 
     layer: int
     query: Tensor
     key: Tensor
     fingerprint: str
+    weighted: bool = True
 
     @property
     def width(self) -> int:
         return len(self.key)
 
+    @torch.inference_mode()
     def keys(self, hidden: Tensor) -> Tensor:
         """int8 [T, W] for hidden [T, C]: tokens that are searched."""
-        return unit_bytes(hidden, self.key)
+        return unit_bytes(F.linear(hidden.float(), self.key))
 
-    def queries(self, hidden: Tensor) -> Tensor:
-        """int8 [T, W] for hidden [T, C]: tokens that search."""
-        return unit_bytes(hidden, self.query)
+    @torch.inference_mode()
+    def queries(self, hidden: Tensor) -> Queries:
+        """Of hidden [T, C], at least one: tokens that search."""
+        vectors = F.linear(hidden.float(), self.query)
+        lengths = vectors.norm(dim=-1) if self.weighted else torch.ones(len(vectors), device=vectors.device)
+        return Queries(unit_bytes(vectors).cpu(), (lengths / lengths.sum()).cpu())
 
 
-@torch.inference_mode()
-def unit_bytes(hidden: Tensor, weight: Tensor) -> Tensor:
-    """int8 [T, W]: the projections [T, C] x [W, C] brought to length 1, times ONE, rounded."""
-    unit = F.normalize(F.linear(hidden.float(), weight), dim=-1)
-    return (unit * ONE).round_().to(torch.int8)
+def unit_bytes(vectors: Tensor) -> Tensor:
+    """int8 [T, W]: the vectors brought to length 1, times ONE, rounded."""
+    return (F.normalize(vectors, dim=-1) * ONE).round_().to(torch.int8)

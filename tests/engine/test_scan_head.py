@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,19 @@ def head(hidden: int, layer: int, seed: int = 0) -> ScanHead:
 
 def test_its_vectors_have_length_one_in_bytes() -> None:
     scan, hidden = head(48, 2), torch.randn(100, 48)
-    for made, weight in ((scan.keys(hidden), scan.key), (scan.queries(hidden), scan.query)):
+    for made, weight in ((scan.keys(hidden), scan.key), (scan.queries(hidden).vectors, scan.query)):
         exact = hidden.numpy() @ weight.numpy().T
         exact /= np.linalg.norm(exact, axis=1, keepdims=True)
         assert made.dtype == torch.int8
         assert np.abs(made.numpy() / 127 - exact).max() <= 0.5 / 127 + 1e-6
-    assert not torch.equal(scan.keys(hidden), scan.queries(hidden))
+    assert not torch.equal(scan.keys(hidden), scan.queries(hidden).vectors)
+
+
+def test_a_token_that_searches_weighs_as_much_as_its_projection_is_long() -> None:
+    scan, hidden = head(48, 2), torch.randn(7, 48)
+    lengths = np.linalg.norm(hidden.numpy() @ scan.query.numpy().T, axis=1)
+    np.testing.assert_allclose(scan.queries(hidden).weights, lengths / lengths.sum(), rtol=1e-5)
+    np.testing.assert_allclose(replace(scan, weighted=False).queries(hidden).weights, np.full(7, 1 / 7), rtol=1e-6)
 
 
 def test_it_makes_the_same_bytes_of_bf16_and_of_no_token() -> None:
