@@ -33,11 +33,11 @@ def run() -> list[Row]:
         keys = [bytes([number]) * 32 for number in range(CHUNKS)]
         before = time.perf_counter()
         for key in keys:
-            store.put(key, raw)
+            store.put("state", key, raw)
         written = time.perf_counter() - before
         for number in range(CHUNKS):
             torch.save(value, files / f"{number}.pt")
-        ours = seconds_each(lambda number: store.get(keys[number]))
+        ours = seconds_each(lambda number: store.get("state", keys[number]))
         peer = seconds_each(lambda number: torch.load(files / f"{number}.pt"))
         store.close()
     decoder = Decoder.from_weights(config, weights)

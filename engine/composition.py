@@ -77,7 +77,9 @@ class ComposedReader:
         for group in together(chunks_of(prompt), TURN_TOKENS):
             bytes_done += sum(self._runs.stored_bytes(self._start(chunk), Run.of(chunk)) for chunk in group)
             self._runs.check_budget(bytes_done, tokens_done, prompt)
-            missing = {self.key(chunk, prompt.salt): chunk for chunk in group if not self._runs.store.has(self.key(chunk, prompt.salt))}
+            missing = {
+                self.key(chunk, prompt.salt): chunk for chunk in group if not self._runs.store.has("state", self.key(chunk, prompt.salt))
+            }
             for key, state in (yield from self._read(list(missing.values()), prompt.salt, Spent())).items():
                 self._runs.keep(key, state)
             for chunk in group:

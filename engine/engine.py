@@ -121,7 +121,7 @@ class Engine:
         the owner's questions."""
         keys = [self._reader.key(chunk, prompt.salt) for document in prompt.documents for chunk in document.chunks()]
         keys += self._exact.keys(prompt)
-        self._scheduler.call(lambda: self._reader.store.delete(keys))
+        self._scheduler.call(lambda: self._reader.store.delete("state", keys))
         self._scheduler.call(lambda: self._way.forget(prompt))
 
     def locate(self, prompt: Prompt, question: str, *, limit: int = LOCATE_CHUNKS) -> list[Located]:

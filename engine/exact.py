@@ -64,7 +64,7 @@ class ExactReader:
             bytes_done += self._runs.stored_bytes(unit.start, unit.run)
             self._runs.check_budget(bytes_done, self._read_tokens(unit.start), prompt)
             stored.append(unit)
-            fresh = not self._runs.store.has(unit.key)
+            fresh = not self._runs.store.has("state", unit.key)
             if fresh:
                 for earlier in stored:
                     yield from self._runs.append(earlier.key, earlier.run, cache, Spent())

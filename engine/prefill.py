@@ -83,7 +83,7 @@ class ChunkReader:
 
     def _store_chunk(self, chunk: Chunk, salt: str) -> Steps[bool]:
         key = self.key(chunk, salt)
-        if self.store.has(key):
+        if self.store.has("state", key):
             return False
         self.runs.check(chunk)
         cache = yield from self.start(len(chunk.ids))

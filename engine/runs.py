@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.cache.keys import chunk_key
 from engine.cache.kv_cache import KVCache, State
 from engine.cache.packing import Packing
-from engine.cache.store import ChunkStore, chunk_key
+from engine.cache.store import ChunkStore
 from engine.errors import PromptUnreadable, StoreFull
 from engine.model.decoder import Decoder
 from engine.model.image_reader import ImageReader
@@ -161,12 +162,12 @@ class RunReader:
 
     def stored(self, key: bytes, start: int, tokens: int) -> State | None:
         """The state that is stored under the key of so many tokens at positions start.. ; one that is not just that is dropped."""
-        value = self.store.get(key)
+        value = self.store.get("state", key)
         if value is None:
             return None
         state = self._packing.unpack(value, start, tokens)
         if state is None:
-            self.store.delete([key])
+            self.store.delete("state", [key])
         return state
 
     def round(self, cache: KVCache, first: int = 0) -> None:
@@ -175,7 +176,7 @@ class RunReader:
 
     def keep(self, key: bytes, state: State) -> None:
         """Raises StoreFull."""
-        self.store.put(key, self._packing.pack(state))
+        self.store.put("state", key, self._packing.pack(state))
 
     def _restored(self, key: bytes, run: Run, cache: KVCache) -> bool:
         state = self.stored(key, cache.length, len(run.ids))

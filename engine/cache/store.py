@@ -1,73 +1,84 @@
-"""What was read, kept on disk: the state of one chunk under a hash of everything it depends on.
+"""What was read, kept on disk: two kinds of record, each under a hash of everything that it depends on (engine.cache.keys). A *state* is
+the attention state of a run; a *scan* record is what finds a chunk again.
 
-LMDB underneath: transactions, crash safety, many readers beside one writer at a time. A byte budget, the least recently used chunk goes
-first. Every value carries a checksum; one that does not check is dropped and counts as never stored. Knows bytes and keys, no tensors
-and no model. Imports no torch.
+LMDB underneath: transactions, crash safety, a memory map, many reading processes beside one that writes. A byte budget: states go before
+scan records, the least recently used first, and never what is pinned. Every value carries a checksum; one that does not check is dropped
+and counts as never stored. Knows bytes and keys, no tensors and no model. Imports no torch.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 
 import lmdb
 
+from engine.cache.ledger import KINDS, Kind, Ledger, Tables, Total
 from engine.errors import StoreFull
-from engine.prompt import TokenArray
 
 DEFAULT_BUDGET_BYTES = 8 << 30
-SUM = struct.Struct("<IQ")  # before each value: its checksum and length
-USED = struct.Struct("<QQ")  # beside each key: when it was used last (ns), and the value's bytes
+# The layout of the file is in its name: another version's is not opened, and goes.
+FILE = "records-2.mdb"
+SUM = struct.Struct("<QQ")  # before each value: its checksum and length; 16 bytes, so that values stay as aligned as LMDB has them
+NOTED_AT_ONCE = 512  # so many uses are written down with one value; more would keep it waiting
+NOTED_FOR_S = 60.0  # a use is not written down again within this
+
+Record = tuple[Kind, bytes, bytes]
+"""Kind, key and value."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    bytes: int
-    chunks: int
+    """`file_bytes` is what the file takes on disk, of which `free_bytes` hold nothing. `oldest_use`: seconds since 1970, None while the
+    store is empty. A hit or miss is one record asked for."""
+
+    kinds: Mapping[Kind, Total]
     budget_bytes: int
+    file_bytes: int
+    free_bytes: int
+    hits: int
+    misses: int
+    evictions: int
+    oldest_use: float | None
 
+    @property
+    def bytes(self) -> int:
+        """Of all values."""
+        return sum(total.bytes for total in self.kinds.values())
 
-def chunk_key(
-    *,
-    model: str,
-    mode: str,
-    salt: str,
-    prefix: TokenArray,
-    chunk: TokenArray,
-    images: Sequence[str] = (),
-    parent: bytes = b"",
-) -> bytes:
-    """32 bytes that say all that a chunk's state depends on. The owner's salt keys the hash: two owners never share a key.
-
-    `images`: each page image's content and place; `parent`: the key of what was read before it, where that matters.
-    """
-    key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
-    digest = hashlib.blake2b(key=key, digest_size=32)
-    parts = [model.encode(), mode.encode(), prefix.astype("<i4").tobytes(), chunk.astype("<i4").tobytes(), parent]
-    for part in [*parts, *(image.encode() for image in images)]:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
+    @property
+    def chunks(self) -> int:
+        """Runs whose state is stored."""
+        return self.kinds["state"].records
 
 
 class ChunkStore:
     """One folder, opened once a process. Values are raw bytes."""
 
-    def __init__(self, folder: Path, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
+    def __init__(self, folder: Path, budget_bytes: int = DEFAULT_BUDGET_BYTES, map_bytes: int | None = None) -> None:
+        """`map_bytes`: what the file may ever take; by default twice the budget, for freed pages are reused only where a value fits.
+        The file grows with what is written, not to this."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.budget_bytes = budget_bytes
-        self._used_now: dict[bytes, int] = {}
-        # Twice the budget, for freed pages are reused only where a value fits; the file grows with what is written, not to this.
-        map_bytes = 2 * budget_bytes + (64 << 20)
+        self.folder, self.budget_bytes = folder, budget_bytes
+        self._used: dict[tuple[Kind, bytes], int] = {}
+        self._noted: dict[tuple[Kind, bytes], float] = {}
+        self._counted: Counter[str] = Counter()
+        self._verified: dict[Kind, set[bytes]] = {kind: set() for kind in KINDS}
+        self._pins: Counter[bytes] = Counter()
+        self._pinning = Lock()
+        remove_other_layouts(folder)
         try:
-            self._env = lmdb.open(str(folder), map_size=map_bytes, max_dbs=2, metasync=False, max_readers=512)
-            self._values, self._used = self._env.open_db(b"values"), self._env.open_db(b"used")
+            size = map_bytes or 2 * budget_bytes + (64 << 20)
+            self._env = lmdb.open(str(folder / FILE), subdir=False, map_size=size, max_dbs=8, metasync=False, max_readers=512)
+            self._tables = Tables.of(self._env)
         except lmdb.Error as error:
             raise StoreFull(
                 f"The store in {folder} cannot be opened: {error}. Make room there, or delete the folder; it is made again."
@@ -76,72 +87,201 @@ class ChunkStore:
     def close(self) -> None:
         """Write down what was used, and let go of the files."""
         with suppress(lmdb.Error), self._env.begin(write=True) as transaction:
-            self._note_use(transaction)
+            self._note_use(Ledger(self._tables, transaction), len(self._used))
         self._env.close()
 
-    def has(self, key: bytes) -> bool:
-        with self._env.begin(self._used) as transaction:
-            return transaction.get(key) is not None
+    def has(self, kind: Kind, key: bytes) -> bool:
+        return not self.missing(kind, [key])
 
-    def get(self, key: bytes) -> bytes | None:
+    def missing(self, kind: Kind, keys: Iterable[bytes]) -> list[bytes]:
+        """Those of the keys under which nothing is stored, in their order."""
+        with self._env.begin() as transaction:
+            ledger = Ledger(self._tables, transaction)
+            return [key for key in keys if ledger.size(kind, key) is None]
+
+    def get(self, kind: Kind, key: bytes) -> bytes | None:
         """The value, or None if it is not there or is damaged (then it is dropped)."""
-        with self._env.begin(self._values, buffers=True) as transaction:
-            stored = transaction.get(key)
-            if stored is None:
-                return None
-            value = bytes(stored[SUM.size :])
-            whole = len(stored) >= SUM.size and SUM.unpack_from(stored) == checksum(value)
-        if not whole:
-            self.delete([key])
-            return None
-        self._used_now[key] = time.time_ns()
-        return value
+        self._verified[kind].discard(key)
+        with self.reading() as reading:
+            value = reading.view(kind, key)
+            return None if value is None else bytes(value)
 
-    def put(self, key: bytes, value: bytes) -> None:
-        """Keep a value, and drop the least recently used until all fits the budget. Raises StoreFull."""
-        size = len(value)
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """The store as of now, for views that copy nothing. While it lasts, what others delete still takes its room: be short."""
+        with self._env.begin(buffers=True) as transaction:
+            yield Reading(self, self._tables, transaction)
+
+    def put(self, kind: Kind, key: bytes, value: bytes, document: bytes | None = None) -> None:
+        """Keep a value, and drop what has to go for it. `document`: for which it is kept, as `refer` does. Raises StoreFull."""
+        self.put_all([(kind, key, value)], document)
+
+    def put_all(self, records: Sequence[Record], document: bytes | None = None) -> None:
+        """Keep several, all or none of them: sooner done than one after another. Raises StoreFull."""
+        size = sum(len(value) for _, _, value in records)
         if size > self.budget_bytes:
-            raise StoreFull(f"One chunk takes {size:,} bytes and the store may hold {self.budget_bytes:,}. Raise the store's budget.")
+            raise StoreFull(
+                f"One chunk takes {size:,} bytes and the store may hold {self.budget_bytes:,}. Raise the store's budget."
+                if len(records) == 1
+                else f"{len(records)} records take {size:,} bytes and the store may hold {self.budget_bytes:,}. Raise the store's budget."
+            )
+        with self._writing() as ledger:
+            noted = self._note_use(ledger, NOTED_AT_ONCE)
+            replaced = sum(ledger.size(kind, key) or 0 for kind, key, _ in records)
+            self._evict(ledger, size - replaced, {(kind, key) for kind, key, _ in records})
+            for kind, key, value in records:
+                ledger.put(kind, key, SUM.pack(*checksum(value)) + value, len(value), time.time_ns())
+                if document is not None:
+                    ledger.keep(document, kind, key, jointly=False)
+        self._noted_down(noted)
+        for kind, key, _ in records:
+            self._verified[kind].discard(key)
+
+    def delete(self, kind: Kind, keys: Iterable[bytes]) -> None:
+        """Forget these, whoever keeps them; a key that is not there is no error."""
+        with self._writing() as ledger:
+            for key in keys:
+                ledger.drop(kind, key)
+
+    def refer(self, document: bytes, keys: Mapping[Kind, Iterable[bytes]], *, jointly: bool = False) -> None:
+        """These records, stored already or to come, are kept for this document, until the last of the documents for which they are
+        kept is released; `jointly`, until the first of them is: their state depends on all. Raises StoreFull.
+
+        `document` is a hash keyed with the owner's salt (engine.cache.keys.document_key).
+        """
+        with self._env.begin() as transaction:
+            known = Ledger(self._tables, transaction)
+            fresh = [(kind, key) for kind in keys for key in keys[kind] if not known.keeps(document, kind, key, jointly=jointly)]
+        if fresh:
+            with self._writing() as ledger:
+                for kind, key in fresh:
+                    ledger.keep(document, kind, key, jointly=jointly)
+
+    def release(self, document: bytes) -> None:
+        """The document is gone: forget the records that were kept for it and for no other, and those kept for it jointly."""
+        with self._writing() as ledger:
+            for kind, key in ledger.release(document):
+                ledger.drop(kind, key)
+
+    @contextmanager
+    def pinned(self, keys: Iterable[bytes]) -> Iterator[None]:
+        """While it lasts, no record under these keys has to go for another. Deleting them works as ever."""
+        pins = Counter(keys)
+        with self._pinning:
+            self._pins += pins
+        try:
+            yield
+        finally:
+            with self._pinning:
+                self._pins -= pins
+
+    def stats(self) -> StoreStats:
+        with self._env.begin() as transaction:
+            ledger, info, page = Ledger(self._tables, transaction), self._env.info(), self._env.stat()["psize"]
+            oldest, tables = ledger.oldest(), [transaction.stat(table) for table in self._tables.all()]
+            used = sum(each["branch_pages"] + each["leaf_pages"] + each["overflow_pages"] for each in [*tables, self._env.stat()])
+            return StoreStats(
+                {kind: ledger.total(kind) for kind in KINDS},
+                self.budget_bytes,
+                file_bytes=(info["last_pgno"] + 1) * page,
+                # The first two pages are LMDB's own.
+                free_bytes=max(0, info["last_pgno"] - 1 - used) * page,
+                hits=ledger.count("hits") + self._counted["hits"],
+                misses=ledger.count("misses") + self._counted["misses"],
+                evictions=ledger.count("evictions"),
+                oldest_use=None if oldest is None else oldest / 1e9,
+            )
+
+    def seen(self, kind: Kind, key: bytes, stored: memoryview | None) -> memoryview | None:
+        """The value in `stored`, which was found under this key, and None if it is damaged: then it is dropped. It counts as used."""
+        if stored is not None and not self._sound(kind, key, stored):
+            with suppress(StoreFull):
+                self.delete(kind, [key])
+            stored = None
+        self._counted["misses" if stored is None else "hits"] += 1
+        if stored is None:
+            return None
+        if time.monotonic() - self._noted.get((kind, key), -NOTED_FOR_S) >= NOTED_FOR_S:
+            self._used[kind, key] = time.time_ns()
+        return stored[SUM.size :]
+
+    def _sound(self, kind: Kind, key: bytes, stored: memoryview) -> bool:
+        if key not in self._verified[kind]:
+            if len(stored) < SUM.size or SUM.unpack_from(stored) != checksum(stored[SUM.size :]):
+                return False
+            self._verified[kind].add(key)
+        return True
+
+    @contextmanager
+    def _writing(self) -> Iterator[Ledger]:
+        """The books in one transaction. Raises StoreFull."""
         try:
             with self._env.begin(write=True) as transaction:
-                self._note_use(transaction)
-                self._evict(transaction, size)
-                transaction.put(key, SUM.pack(*checksum(value)) + value, db=self._values)
-                transaction.put(key, USED.pack(time.time_ns(), size), db=self._used)
+                yield Ledger(self._tables, transaction)
+        except lmdb.MapFullError as error:
+            raise StoreFull(
+                f"The store's file in {self.folder} has no room left between its records. End what uses it and run "
+                f"'python -m engine store compact {self.folder}', or raise the store's budget."
+            ) from error
         except lmdb.Error as error:
             raise StoreFull(f"The store cannot be written: {error}. Make room on its disk, or lower its budget.") from error
 
-    def delete(self, keys: Iterable[bytes]) -> None:
-        """Forget these; a key that is not there is no error."""
-        with self._env.begin(write=True) as transaction:
-            for key in keys:
-                self._drop(transaction, key)
+    def _note_use(self, ledger: Ledger, limit: int) -> list[tuple[Kind, bytes]]:
+        """Write down some of what was used and counted; returns which, to be told to `_noted_down` once it is written."""
+        noted = list(islice(self._used, limit))
+        for kind, key in noted:
+            ledger.touch(kind, key, self._used[kind, key])
+        for name in ("hits", "misses"):
+            ledger.add(name, self._counted[name])
+        return noted
 
-    def stats(self) -> StoreStats:
-        with self._env.begin(self._used) as transaction:
-            sizes = [USED.unpack(row)[1] for _, row in transaction.cursor()]
-        return StoreStats(sum(sizes), len(sizes), self.budget_bytes)
+    def _noted_down(self, noted: Iterable[tuple[Kind, bytes]]) -> None:
+        for used in noted:
+            self._used.pop(used, None)
+            self._noted[used] = time.monotonic()
+        self._counted.clear()
 
-    def _note_use(self, transaction: lmdb.Transaction) -> None:
-        for key, moment in self._used_now.items():
-            row = transaction.get(key, db=self._used)
-            if row is not None:
-                transaction.put(key, USED.pack(moment, USED.unpack(row)[1]), db=self._used)
-        self._used_now.clear()
-
-    def _evict(self, transaction: lmdb.Transaction, size: int) -> None:
-        rows = sorted((*USED.unpack(row), key) for key, row in transaction.cursor(self._used))
-        excess = sum(bytes_ for _, bytes_, _ in rows) + size - self.budget_bytes
-        for _, bytes_, key in rows:
+    def _evict(self, ledger: Ledger, more: int, keep: set[tuple[Kind, bytes]]) -> None:
+        """Make room for so many more bytes. Raises StoreFull if what is pinned leaves none."""
+        excess, gone = ledger.stored_bytes() + more - self.budget_bytes, list[tuple[Kind, bytes]]()
+        if excess <= 0:
+            return
+        for kind, key, _ in ledger.in_order():
             if excess <= 0:
-                return
-            self._drop(transaction, key)
-            excess -= bytes_
+                break
+            if key not in self._pins and (kind, key) not in keep:
+                excess -= ledger.size(kind, key) or 0
+                gone.append((kind, key))
+        if excess > 0:
+            raise StoreFull(
+                f"What is being read takes {self.budget_bytes - more + excess:,} of the store's {self.budget_bytes:,} bytes. "
+                "Raise the store's budget, or wait until fewer questions are open."
+            )
+        for kind, key in gone:
+            ledger.drop(kind, key)
+            self._verified[kind].discard(key)
+        ledger.add("evictions", len(gone))
 
-    def _drop(self, transaction: lmdb.Transaction, key: bytes) -> None:
-        transaction.delete(key, db=self._values)
-        transaction.delete(key, db=self._used)
+
+class Reading:
+    """The store as of one moment."""
+
+    def __init__(self, store: ChunkStore, tables: Tables, transaction: lmdb.Transaction) -> None:
+        self._store, self._tables, self._in = store, tables, transaction
+
+    def view(self, kind: Kind, key: bytes) -> memoryview | None:
+        """The value where it lies in the memory map, until the reading ends; None if it is not there or is damaged (then it is dropped).
+        Its checksum is looked at when this process first meets the key."""
+        stored = self._in.get(key, db=self._tables.values[kind])
+        return self._store.seen(kind, key, None if stored is None else memoryview(stored))
 
 
-def checksum(value: bytes) -> tuple[int, int]:
+def checksum(value: bytes | memoryview) -> tuple[int, int]:
     return zlib.crc32(value), len(value)
+
+
+def remove_other_layouts(folder: Path) -> None:
+    """Files of another version's store go: what they hold cannot be read here and is read again."""
+    for file in [*folder.glob("*.mdb"), *folder.glob("*.mdb-lock")]:
+        if not file.name.startswith(FILE):
+            file.unlink(missing_ok=True)

@@ -117,7 +117,7 @@ def test_it_stores_the_global_layers_alone(fp32: Model, store: ChunkStore) -> No
     reader = fp32.reader(store)
     fp32.prefill(reader)
     config = fp32.decoder.config
-    sizes = [len(store.get(reader.key(chunk, PROMPT.salt)) or b"") for chunk in chunks_of(PROMPT)]
+    sizes = [len(store.get("state", reader.key(chunk, PROMPT.salt)) or b"") for chunk in chunks_of(PROMPT)]
     token = len(config.global_layers) * 2 * config.kv_heads * config.head_dim * 4
     assert sizes == [28 + len(chunk) * token for chunk in CHUNKS]
     assert config.layers == 4 * len(config.global_layers), "a quarter of all layers' bytes"
@@ -169,7 +169,7 @@ def test_it_answers_the_same_stored_in_bf16_or_not_yet(fp32: Model, store: Chunk
 def test_it_reads_a_damaged_chunk_again(fp64: Model, store: ChunkStore) -> None:
     expected, reader, spent = fp64.asked(fp64.reader(store)), fp64.reader(store), Spent()
     key = reader.key(PROMPT.documents[1].chunk(0), PROMPT.salt)
-    store.put(key, b"of another layout")
+    store.put("state", key, b"of another layout")
     assert difference(fp64.asked(reader, spent=spent), expected) <= EXACT
     assert spent.tokens == 7
 

@@ -142,9 +142,9 @@ def test_it_reads_a_damaged_chunk_again(engine: Engine, prompt: Prompt) -> None:
     whole = done_of(ask(engine, mine, "Who founded the café?"))
     store, key = engine._reader.store, engine._reader.key(mine.documents[0].chunk(1), mine.salt)
     with store._env.begin(write=True) as transaction:
-        stored = bytearray(transaction.get(key, db=store._values))
+        stored = bytearray(transaction.get(key, db=store._tables.values["state"]))
         stored[len(stored) // 2] ^= 0xFF
-        transaction.put(key, bytes(stored), db=store._values)
+        transaction.put(key, bytes(stored), db=store._tables.values["state"])
     again = done_of(ask(engine, mine, "Who founded the café?"))
     assert again.timings.prefill_s > 0
     assert again.answer == whole.answer

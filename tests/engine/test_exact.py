@@ -107,7 +107,7 @@ def test_it_keeps_the_global_layers_alone_at_a_boundary(llama4: Model, store: Ch
     a_token = 4 * 2 * config.kv_heads * config.head_dim
     values = [len(config.global_layers) * 16 * a_token + 28] * 4
     values.append((len(config.global_layers) + len(config.chunked_layers)) * 15 * a_token + 28)
-    sizes = [len(store.get(key) or b"") for key in llama4.reader(store).keys(PROMPT)]
+    sizes = [len(store.get("state", key) or b"") for key in llama4.reader(store).keys(PROMPT)]
     assert sizes == values
     assert store.stats().bytes == sum(values)
 
@@ -153,9 +153,9 @@ def test_it_reads_a_damaged_unit_again_and_takes_those_after_it(llama4: Model, s
     llama4.prefill(llama4.reader(store))
     key = llama4.reader(store).keys(PROMPT)[unit]
     with store._env.begin(write=True) as transaction:
-        value = bytearray(transaction.get(key, db=store._values))
+        value = bytearray(transaction.get(key, db=store._tables.values["state"]))
         value[99] ^= 1
-        transaction.put(key, bytes(value), db=store._values)
+        transaction.put(key, bytes(value), db=store._tables.values["state"])
     for read in (15 if unit == 4 else CHUNK, 0):
         logits, spent = llama4.opened(llama4.reader(store))
         same(logits, llama4.expected())
@@ -165,7 +165,7 @@ def test_it_reads_a_damaged_unit_again_and_takes_those_after_it(llama4: Model, s
 @pytest.mark.parametrize("unit", range(5))
 def test_it_prefills_only_what_is_missing(llama4: Model, store: ChunkStore, unit: int) -> None:
     llama4.prefill(llama4.reader(store))
-    store.delete([llama4.reader(store).keys(PROMPT)[unit]])
+    store.delete("state", [llama4.reader(store).keys(PROMPT)[unit]])
     llama4.fed.take()
     assert len(llama4.prefill(llama4.reader(store))) == 5
     assert llama4.fed.take() == (15 if unit == 4 else CHUNK)
@@ -179,7 +179,7 @@ def test_it_fills_gaps_between_what_is_stored(llama4: Model, store: ChunkStore, 
     """As the store leaves them where it had to make room."""
     llama4.prefill(llama4.reader(store))
     keys = llama4.reader(store).keys(PROMPT)
-    store.delete([keys[unit] for unit in missing])
+    store.delete("state", [keys[unit] for unit in missing])
     llama4.fed.take()
     llama4.prefill(llama4.reader(store))
     assert llama4.fed.take() == sum(15 if unit == 4 else CHUNK for unit in missing)

@@ -130,9 +130,9 @@ def test_it_reads_again_what_is_not_laid_out_as_it_must_be(
     reader, one = model.reader(store), chunk(length)
     opened(reader, one, model)
     key = reader.key(one, "alice")
-    whole = store.get(key)
+    whole = store.get("state", key)
     assert whole is not None
-    store.put(key, damage(whole))
+    store.put("state", key, damage(whole))
     logits, read = opened(reader, one, model)
     same(logits, model.expected(one))
     assert read == length
