@@ -1,4 +1,4 @@
-"""The Scout engine's whole public face: open, prefill, locate, answer, status.
+"""The Scout engine's whole public face: open, prefill, locate, answer, sweep, status.
 
 Models answer in one of two ways: with words of the prompt (`engine.spans`: the base model) or in their own, with quotes (`engine.free`).
 Everything that a user or a disk can cause ends in a typed event, never in a broken stream.
@@ -8,17 +8,18 @@ Words are searched and texts read in the caller's thread; what needs the model o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from engine.asked import Asked
 from engine.cache.store import DEFAULT_BUDGET_BYTES, ChunkStore
 from engine.calibration import LOCATE_CHUNKS
-from engine.errors import EngineError
-from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Failed, Located, PrefillEvent, Token
+from engine.errors import EngineClosed, EngineError
+from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Located, PrefillEvent, Token
 from engine.exact import MODE as EXACT
 from engine.exact import ExactReader
+from engine.failed import failed
 from engine.free import FreeWay
 from engine.generate import reply
 from engine.opening import Model, open_model
@@ -30,6 +31,9 @@ from engine.runs import Spent
 from engine.sampling import Sampling
 from engine.scheduler import Scheduler
 from engine.spans import SpanWay
+from engine.sweep import AHEAD, SweepEvent, begun, each_document
+from engine.task import End
+from engine.turns import Kind
 
 Reading = Literal["spans", "free"]
 
@@ -95,6 +99,8 @@ class Engine:
             prefill_tokens_per_second=self._way.spent.tokens_per_second,
             answers_running=load.answers_running,
             answers_waiting=load.answers_waiting,
+            sweeps_running=load.sweeps_running,
+            sweeps_waiting=load.sweeps_waiting,
             prefills_running=load.prefills_running,
             prefills_waiting=load.prefills_waiting,
             decode_tokens_per_second=load.decode_tokens_per_second,
@@ -111,10 +117,10 @@ class Engine:
         if mode not in (MODE, EXACT):
             raise EngineError(f"There is no {mode!r} prefill; use {MODE!r} or {EXACT!r}.")
         if mode == EXACT:
-            return self._scheduler.stream(self._exact.prefill(prompt, deadline), prefill=True)
+            return self._scheduler.stream(self._exact.prefill(prompt, deadline), kind=Kind.PREFILL)
         if isinstance(self._way, FreeWay):
             return iter(())
-        return self._scheduler.stream(self._reader.prefill(prompt, deadline), prefill=True)
+        return self._scheduler.stream(self._reader.prefill(prompt, deadline), kind=Kind.PREFILL)
 
     def forget(self, prompt: Prompt) -> None:
         """Delete the stored state of every chunk of the prompt, and of the prompt as a whole, as its owner's, and what is kept in memory of
@@ -135,10 +141,27 @@ class Engine:
             steps = self._way.answer(Asked(prompt, question, options or AnswerOptions()))
             events: Iterator[AnswerEvent] = self._scheduler.stream(steps)
             yield from events
-        except EngineError as error:
-            yield Failed(str(error))
-        except OSError as error:
-            yield Failed(f"A file of this prompt cannot be read ({error}). Parse the document again.")
+        except (EngineError, OSError) as error:
+            yield failed(error)
+
+    def sweep(self, prompts: Iterable[Prompt], questions: Sequence[str], *, options: AnswerOptions | None = None) -> Iterator[SweepEvent]:
+        """Every question put to every document of the prompts alone, in their order: the events of each answer with the document's id
+        and the question's number from 0, several answers at a time. What breaks one answer ends that one with a Failed and no other.
+
+        A document's chunks are opened once for all its questions. Answers that people wait for go before it; closing the iterator stops
+        it at the engine's next turn. Raises EngineClosed when the engine is.
+        """
+        way = self._way.sweeping()
+        asks = each_document(prompts, questions, options or AnswerOptions())
+        works = ((key, begun(way.answer, asked)) for key, asked in asks)
+        told: Iterator[tuple[tuple[str, int], AnswerEvent | End]] = self._scheduler.stream_all(works, kind=Kind.SWEEP, ahead=AHEAD)
+        for (document, number), said in told:
+            if not isinstance(said, End):
+                yield document, number, said
+            elif isinstance(said.error, EngineClosed):
+                raise said.error
+            elif said.error is not None:
+                yield document, number, failed(said.error)
 
     def reply(self, message: str, *, max_tokens: int, temperature: float = 0.0) -> Iterator[Token]:
         """The model's own words after one message, without any document. Raises an EngineError."""

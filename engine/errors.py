@@ -18,6 +18,10 @@ class ModelDamaged(EngineError):
     """The model's files are there and are not what they should be: truncated, another model, a wrong sum."""
 
 
+class EngineClosed(EngineError):
+    """The engine ends, and with it all of its work; nothing is wrong with what was asked."""
+
+
 class StoreFull(EngineError):
     """The disk or the byte budget leaves no room for another chunk; answers go on without storing."""
 

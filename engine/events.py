@@ -131,6 +131,8 @@ class EngineStatus:
     prefill_tokens_per_second: float | None = None
     answers_running: int = 0
     answers_waiting: int = 0
+    sweeps_running: int = 0
+    sweeps_waiting: int = 0
     prefills_running: int = 0
     prefills_waiting: int = 0
     decode_tokens_per_second: float | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Located, PrefillEvent
 from engine.prompt import Prompt
+from engine.sweep import SweepEvent
 
 
 class EngineFace(Protocol):
@@ -27,6 +28,10 @@ class EngineFace(Protocol):
 
     def answer(self, prompt: Prompt, question: str, *, options: AnswerOptions | None = None) -> Iterator[AnswerEvent]:
         """Located, then tokens and quotes, then one Done or Failed. Closing the iterator stops the model."""
+
+    def sweep(self, prompts: Iterable[Prompt], questions: Sequence[str], *, options: AnswerOptions | None = None) -> Iterator[SweepEvent]:
+        """Every question put to every document of the prompts alone: events with the document's id and the question's number, each answer
+        ending as `answer` does. Closing the iterator stops the model. Raises EngineClosed."""
 
     def status(self) -> EngineStatus:
         """Which model, where, and what is stored. Raises an EngineError where that cannot be told."""

@@ -61,6 +61,7 @@ class FreeWay:
         config = model.decoder.config
         self._ends, self._name, self._room = {*model.chat.ends, *config.end_tokens}, config.name, window_tokens(config)
         self._kept = KeptPrefixes(WINDOWS_KEPT * self._room * token_bytes(config, model.decoder.kv_dtype))
+        self._being_read: set[tuple[str, bytes]] = set()
         self.spent = Spent()
 
     def answer(self, asked: Asked) -> Telling[AnswerEvent, None]:
@@ -76,6 +77,10 @@ class FreeWay:
         """The chunks found by words, as they were found: no model is asked."""
         yield from ()
         return by_words(prompt, hits)
+
+    def sweeping(self) -> FreeWay:
+        """This way itself: a document's questions share its opening as any others do."""
+        return self
 
     def forget(self, prompt: Prompt) -> None:
         """Let go of what is kept of this owner's questions."""
@@ -126,11 +131,18 @@ class FreeWay:
 
     def _read(self, salt: str, window: Window) -> Steps[KVCache]:
         """A cache after the window's opening: read as far as none of it is kept, and then kept itself."""
+        opening = salt, window.ids[: window.opening].tobytes()
+        while opening in self._being_read:
+            yield ()  # another question reads the same: this one begins where that is kept
         cache = self._kept.start(salt, window.ids) or self._decoder.new_cache(window.opening)
         left = window.ids[cache.length : window.opening]
         if len(left):
-            started = time.perf_counter()
-            yield from forward(torch.from_numpy(left), cache)
+            self._being_read.add(opening)
+            try:
+                started = time.perf_counter()
+                yield from forward(torch.from_numpy(left), cache)
+            finally:
+                self._being_read.discard(opening)
             self.spent.add(len(left), time.perf_counter() - started)
             self._kept.keep(salt, window.ids[: cache.length], cache)
         return cache

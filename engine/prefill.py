@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from copy import copy
 
 import torch
 
@@ -18,6 +19,7 @@ from engine.errors import StoreFull
 from engine.events import PrefillEvent
 from engine.model.decoder import Decoder
 from engine.model.vision import Vision
+from engine.opened import OpenedChunks
 from engine.prompt import Chunk, Prompt, TokenArray
 from engine.runs import Run, RunReader, Spent, chunks_of
 from engine.steps import Steps, Telling
@@ -41,6 +43,7 @@ class ChunkReader:
         self._decoder, self._prefix, self.store = decoder, prefix, store
         self.runs = RunReader(decoder, store, model, vision, stored)
         self._after_prefix: KVCache | None = None
+        self._opened: OpenedChunks | None = None
 
     @property
     def spent(self) -> Spent:
@@ -63,9 +66,23 @@ class ChunkReader:
     def open(self, chunk: Chunk, salt: str, room: int, spent: Spent) -> Steps[KVCache]:
         """A cache after prefix and chunk; `spent` grows if it had to be read. A store that is full costs only the reading next time."""
         self.runs.check(chunk)
+        key = self.key(chunk, salt)
+        if self._opened is None:
+            return (yield from self._open(key, chunk, room, spent))
+        cache = yield from self._opened.get(key, lambda: self._open(key, chunk, 0, spent))
+        cache.reserve(room)
+        return cache
+
+    def keeping(self, budget_bytes: int) -> ChunkReader:
+        """The same reader, which keeps the chunks that it opens open, as many as go into the budget."""
+        reader = copy(self)
+        reader._opened = OpenedChunks(budget_bytes)
+        return reader
+
+    def _open(self, key: bytes, chunk: Chunk, room: int, spent: Spent) -> Steps[KVCache]:
         cache = yield from self.start(len(chunk.ids) + room)
         with suppress(StoreFull):
-            yield from self.runs.append(self.key(chunk, salt), Run.of(chunk), cache, spent)
+            yield from self.runs.append(key, Run.of(chunk), cache, spent)
         return cache
 
     def prefill(self, prompt: Prompt, deadline: float | None = None) -> Telling[PrefillEvent, None]:

@@ -11,23 +11,25 @@ import logging
 import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from engine.errors import EngineError
+from engine.errors import EngineClosed
 from engine.model.decoder import Decoder
 from engine.rate import Rate
 from engine.steps import Telling, by_depth, execute, result_of
-from engine.task import End, Request, Task
-from engine.turns import ANSWERS_AT_ONCE, PREFILLS_AT_ONCE, TURN_TOKENS, Waiting, share_out
+from engine.task import Addressed, End, Request, Task
+from engine.turns import ANSWERS_AT_ONCE, PREFILLS_AT_ONCE, SWEEPS_AT_ONCE, TURN_TOKENS, Kind, Waiting, share_out
 
 logger = logging.getLogger(__name__)
 
 E = TypeVar("E")
+K = TypeVar("K")
 T = TypeVar("T")
 CLOSED = "The engine was closed before this was done. Start it again and try again."
 
@@ -38,6 +40,8 @@ class Load:
 
     answers_running: int
     answers_waiting: int
+    sweeps_running: int
+    sweeps_waiting: int
     prefills_running: int
     prefills_waiting: int
     decode_tokens_per_second: float | None
@@ -49,20 +53,22 @@ class Scheduler:
     def __init__(
         self, decoder: Decoder, *, answers: int = ANSWERS_AT_ONCE, prefills: int = PREFILLS_AT_ONCE, turn_tokens: int = TURN_TOKENS
     ) -> None:
-        self._loop = _Loop(decoder, {False: answers, True: prefills}, turn_tokens)
+        most = {Kind.ANSWER: answers, Kind.SWEEP: SWEEPS_AT_ONCE, Kind.PREFILL: prefills}
+        self._loop = _Loop(decoder, most, turn_tokens)
         self._lock, self._closed = threading.Lock(), False
         # A daemon, so that no exit waits for it for ever; the finalizer ends it in order where nobody calls `close`, at exit too.
         thread = threading.Thread(target=self._loop.run, daemon=True, name="engine")
         thread.start()
         self._finish = weakref.finalize(self, _finish, self._loop, thread)
 
-    def stream(self, steps: Telling[E, T], *, prefill: bool = False) -> Generator[E, None, T]:
+    def stream(self, steps: Telling[E, T], *, kind: Kind = Kind.ANSWER) -> Generator[E, None, T]:
         """The events of the work as they come; its result is the generator's. The work begins at the first `next` and runs ahead of its
-        reader; closing the generator ends it at its next turn. Raises what the steps raise, and EngineError when the engine is closed."""
-        task = Task(steps, prefill)
+        reader; closing the generator ends it at its next turn. Raises what the steps raise, and EngineClosed when the engine is."""
+        outbox: SimpleQueue[Any] = SimpleQueue()
+        task = Task(steps, kind, outbox)
         self._put(task)
         try:
-            while not isinstance(said := task.outbox.get(), End):
+            while not isinstance(said := outbox.get(), End):
                 yield said
         finally:
             task.cancelled = True
@@ -71,12 +77,33 @@ class Scheduler:
         result: T = said.result
         return result
 
+    def stream_all(self, works: Iterator[tuple[K, Telling[E, T]]], *, kind: Kind, ahead: int) -> Iterator[tuple[K, E | End]]:
+        """The events of each of the works as they come, and its End, with the work's key. `works` is asked for the next one, in the
+        caller's thread, while fewer than `ahead` are under way. Closing the iterator ends all at their next turn."""
+        outbox: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        numbers, running = count(), dict[int, tuple[K, Task]]()
+        try:
+            while True:
+                while len(running) < ahead and (work := next(works, None)) is not None:
+                    (key, steps), number = work, next(numbers)
+                    task = Task(steps, kind, Addressed(outbox, number))
+                    running[number] = key, task
+                    self._put(task)
+                if not running:
+                    return
+                number, said = outbox.get()
+                key, _ = running.pop(number) if isinstance(said, End) else running[number]
+                yield key, said
+        finally:
+            for _, task in running.values():
+                task.cancelled = True
+
     def run(self, steps: Telling[E, T]) -> T:
         """The work's result; its events are dropped. Raises as `stream` does."""
         return result_of(self.stream(steps))
 
     def call(self, function: Callable[[], T]) -> T:
-        """Calls something quick in the engine's thread, between two turns. Raises what it raises, and EngineError when closed."""
+        """Calls something quick in the engine's thread, between two turns. Raises what it raises, and EngineClosed when closed."""
         call = _Call(function)
         self._put(call)
         result: T = call.future.result()
@@ -86,7 +113,7 @@ class Scheduler:
         return self.call(self._loop.load)
 
     def close(self) -> None:
-        """Ends the thread after the turn at hand, and all work with an EngineError. Closing twice is no error."""
+        """Ends the thread after the turn at hand, and all work with an EngineClosed. Closing twice is no error."""
         with self._lock:
             self._closed = True
         self._finish()
@@ -94,7 +121,7 @@ class Scheduler:
     def _put(self, item: Task | _Call) -> None:
         with self._lock:
             if self._closed:
-                raise EngineError(CLOSED)
+                raise EngineClosed(CLOSED)
             self._loop.inbox.put(item)
 
 
@@ -113,11 +140,10 @@ class _Call:
 class _Loop:
     """The engine thread's side; None in the inbox ends it. Does not know its Scheduler, so that a forgotten one can go."""
 
-    def __init__(self, decoder: Decoder, most: dict[bool, int], turn_tokens: int) -> None:
+    def __init__(self, decoder: Decoder, most: dict[Kind, int], turn_tokens: int) -> None:
         self.inbox: SimpleQueue[Task | _Call | None] = SimpleQueue()
         self._decoder, self._most, self._turn_tokens = decoder, most, turn_tokens
-        # By whether it is prefill, as in `most`.
-        self._queues: dict[bool, deque[Task]] = {kind: deque() for kind in most}
+        self._queues: dict[Kind, deque[Task]] = {kind: deque() for kind in most}
         self._admitted: list[Task] = []
         self._decoded = Rate()
 
@@ -128,13 +154,20 @@ class _Loop:
             except Exception as error:
                 logger.exception("The engine's own turn broke; all work in it ends.")
                 self._end_all(error)
-        self._end_all(EngineError(CLOSED))
+        self._end_all(EngineClosed(CLOSED))
 
     def load(self) -> Load:
-        prefills = sum(task.prefill for task in self._admitted)
+        running = Counter(task.kind for task in self._admitted)
         waiting = {kind: len(queue) for kind, queue in self._queues.items()}
-        rate = self._decoded.per_second(time.monotonic())
-        return Load(len(self._admitted) - prefills, waiting[False], prefills, waiting[True], rate)
+        return Load(
+            answers_running=running[Kind.ANSWER],
+            answers_waiting=waiting[Kind.ANSWER],
+            sweeps_running=running[Kind.SWEEP],
+            sweeps_waiting=waiting[Kind.SWEEP],
+            prefills_running=running[Kind.PREFILL],
+            prefills_waiting=waiting[Kind.PREFILL],
+            decode_tokens_per_second=self._decoded.per_second(time.monotonic()),
+        )
 
     def _take_in(self) -> bool:
         """New work and calls; waits for some where there is nothing to do. False: it is over."""
@@ -150,7 +183,7 @@ class _Loop:
             if isinstance(item, _Call):
                 item.run()
             else:
-                self._queues[item.prefill].append(item)
+                self._queues[item.kind].append(item)
 
     def _turn(self) -> None:
         self._drop_cancelled()
@@ -169,13 +202,13 @@ class _Loop:
 
     def _admit(self) -> None:
         for kind, queue in self._queues.items():
-            running = sum(task.prefill == kind for task in self._admitted)
+            running = sum(task.kind == kind for task in self._admitted)
             for _ in range(min(len(queue), self._most[kind] - running)):
                 self._admitted.append(queue.popleft())
 
     def _feed(self, waiting: list[tuple[Task, Request]]) -> None:
         """One pass with what the policy takes of the requests; one more for those that do not go through all layers."""
-        given = share_out([Waiting(request.left, task.prefill, request.skipped) for task, request in waiting], self._turn_tokens)
+        given = share_out([Waiting(request.left, task.kind, request.skipped) for task, request in waiting], self._turn_tokens)
         pack = [(task, request, tokens) for (task, request), tokens in zip(waiting, given, strict=True) if tokens]
         for _, request in waiting:
             request.skipped += 1
@@ -185,7 +218,7 @@ class _Loop:
         for group in by_depth([request.forward for _, request, _ in pack]):
             self._pass([pack[number] for number in group])
         now = time.monotonic()
-        if decoded := sum(not task.prefill and len(request.forward.ids) == 1 for task, request, _ in pack):
+        if decoded := sum(task.kind != Kind.PREFILL and len(request.forward.ids) == 1 for task, request, _ in pack):
             self._decoded.note(now, decoded, now - started)
 
     def _pass(self, pack: list[tuple[Task, Request, int]]) -> None:

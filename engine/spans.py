@@ -6,6 +6,7 @@ Knows prompts and events; no thread, no request.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from engine.asked import Asked
 from engine.calibration import FOUND_THRESHOLD, LOCATE_CHUNKS, LOOK_CHUNKS, READ_CHUNKS, SPAN_TOKENS, Evidence, found_probability
@@ -21,6 +22,9 @@ from engine.read import Sentence, SpanReader, rank_sentences
 from engine.reading_format import asking, ends, examples
 from engine.runs import Spent
 from engine.steps import Steps, Telling, heard
+
+# Of opened chunks for one sweep: as many as its questions are put to at a time.
+SWEEP_BYTES = 256 << 20
 
 
 class SpanWay:
@@ -64,6 +68,12 @@ class SpanWay:
 
     def forget(self, prompt: Prompt) -> None:
         """Nothing is kept beside the store."""
+
+    def sweeping(self) -> SpanWay:
+        """The same way for one sweep, whose questions share the chunks that they open."""
+        way = copy(self)
+        way._reader = self._reader.keeping(SWEEP_BYTES)
+        return way
 
     def _alone(self, question: str) -> Steps[float]:
         """How likely the question is after nothing: what every place is measured against."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from engine.steps import Forward, Telling
+from engine.turns import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +53,31 @@ class Request:
         return self.logits[0] if len(self.logits) == 1 else torch.cat(self.logits)
 
 
+class Outbox(Protocol):
+    """Where one piece of work puts its events, from the engine's thread."""
+
+    def put(self, item: Any) -> None:
+        """Never waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """An outbox that shares its queue with others': what comes out is (number, event)."""
+
+    queue: SimpleQueue[tuple[int, Any]]
+    number: int
+
+    def put(self, item: Any) -> None:
+        self.queue.put((self.number, item))
+
+
 @dataclass(slots=True, eq=False)
 class Task:
     """`outbox` gets the events and then one End. `cancelled` is set by the thread that reads it, all else by the engine's."""
 
     steps: Telling[Any, Any]
-    prefill: bool
-    outbox: SimpleQueue[Any] = field(default_factory=SimpleQueue)
+    kind: Kind
+    outbox: Outbox
     requests: list[Request] = field(default_factory=list)
     cancelled: bool = False
     ended: bool = False

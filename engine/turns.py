@@ -2,18 +2,22 @@
 
 A turn is one pass of the model over at most TURN_TOKENS new tokens of all that waits. Answers go first: the next token of every stream,
 then questions that are put to a chunk or a sentence, then slices of chunks that must be read first; in each of these whoever came first,
-for eight that go in step all end last. Reading ahead has whole turns while nobody asks. Nobody starves: a slice of each turn is for
-what got nothing for PATIENCE_TURNS turns. Knows no model, no cache and no thread. Imports no torch.
+for eight that go in step all end last. Sweeps have whole turns while nobody waits for an answer, and reading ahead while nobody asks at
+all. Nobody starves: a slice of each turn is for what got nothing for PATIENCE_TURNS turns. Knows no model, no cache and no thread.
+Imports no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 # Each holds the state of the chunks or sentences that it looks at, up to 150 MB with the bundled model: together little more than a
 # gigabyte. Further questions wait in order.
 ANSWERS_AT_ONCE = 8
+# Enough for full passes: each puts its question to eight chunks together.
+SWEEPS_AT_ONCE = 4
 # Two would only take the same turns from each other.
 PREFILLS_AT_ONCE = 1
 # About a third of a second for the bundled model on two cores: as long as a new question may have to wait before it is looked at.
@@ -25,12 +29,20 @@ PATIENCE_TURNS = 3
 SLICE_TOKENS = 128
 
 
+class Kind(IntEnum):
+    """Of work, by who waits for it: a person for an answer, a table for a sweep's, nobody for prefill. Lower goes first."""
+
+    ANSWER = 0
+    SWEEP = 1
+    PREFILL = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that waits: `tokens` are left of it, and it got nothing in the last `skipped` turns. `prefill`: nobody waits for it."""
+    """A request that waits: `tokens` are left of it, and it got nothing in the last `skipped` turns."""
 
     tokens: int
-    prefill: bool = False
+    kind: Kind = Kind.ANSWER
     skipped: int = 0
 
     @property
@@ -44,8 +56,8 @@ def share_out(waiting: Sequence[Waiting], budget: int = TURN_TOKENS) -> list[int
     given = [0] * len(waiting)
     overdue = [number for number, one in enumerate(waiting) if one.skipped >= PATIENCE_TURNS]
     _fill(given, waiting, sorted(overdue, key=lambda number: -waiting[number].skipped), min(SLICE_TOKENS, budget))
-    asked = any(not one.prefill for one in waiting)
-    regular = [number for number, one in enumerate(waiting) if one.prefill != asked]
+    first = min((one.kind for one in waiting), default=Kind.ANSWER)
+    regular = [number for number, one in enumerate(waiting) if one.kind == first]
     _fill(given, waiting, sorted(regular, key=lambda number: waiting[number].rank), budget - sum(given))
     return given
 

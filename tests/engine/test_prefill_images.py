@@ -28,6 +28,7 @@ from engine.runs import Spent
 from engine.scheduler import Scheduler
 from engine.steps import run, stream
 from engine.tiling import ImageTokens, choose_tiling, layout
+from engine.turns import Kind
 from tests.engine.checkpoints import PATCH_TOKEN, save_random
 from tests.engine.fed import Fed, expected, logits_after, same, tokens
 from tests.engine.prompts import prompt_of_ids
@@ -198,7 +199,7 @@ def test_pieces_of_a_scheduler_may_end_within_an_image(model: Model, store: Chun
     prompt, theirs = prompt_of([chunk]), model.expected(chunk.ids, chunk.images)
     scheduler = Scheduler(model.decoder, turn_tokens=7)
     try:
-        list(scheduler.stream(model.exact(store).prefill(prompt), prefill=True))
+        list(scheduler.stream(model.exact(store).prefill(prompt), kind=Kind.PREFILL))
         cache = scheduler.run(model.reader(store).open(chunk, "alice", len(QUESTION), Spent()))
     finally:
         scheduler.close()

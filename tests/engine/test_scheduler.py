@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from engine.model.attention import Segment
 from engine.scheduler import Scheduler
 from engine.steps import Forward, Steps, Telling, forward, run
 from engine.task import EVENTS_A_TURN, End, Task
-from engine.turns import PATIENCE_TURNS, SLICE_TOKENS, TURN_TOKENS
+from engine.turns import PATIENCE_TURNS, SLICE_TOKENS, SWEEPS_AT_ONCE, TURN_TOKENS, Kind
 from tests.architecture.source import ROOT
 from tests.engine.test_steps import greedy
 from tests.engine.tiny import tiny_decoder
@@ -70,9 +71,9 @@ class Scripted:
 class Reader(threading.Thread):
     """A caller: reads what the scheduler says of one piece of work to its end."""
 
-    def __init__(self, scheduler: Scheduler, steps: Telling[Any, Any], prefill: bool = False) -> None:
+    def __init__(self, scheduler: Scheduler, steps: Telling[Any, Any], kind: Kind = Kind.ANSWER) -> None:
         super().__init__(daemon=True)
-        self.stream = scheduler.stream(steps, prefill=prefill)
+        self.stream = scheduler.stream(steps, kind=kind)
         self.told: list[Any] = []
         self.result: Any = None
         self.error: BaseException | None = None
@@ -119,7 +120,7 @@ def together(scheduler: Scheduler, decoder: Scripted, *works: Telling[Any, Any],
     wait_until(lambda: scheduler._loop.inbox.qsize() == 0)
     readers: list[Reader] = []
     for number, steps in enumerate(works):
-        readers.append(Reader(scheduler, steps, prefill=number in prefill))
+        readers.append(Reader(scheduler, steps, Kind.PREFILL if number in prefill else Kind.ANSWER))
         wait_until(lambda: scheduler._loop.inbox.qsize() == len(readers))
     decoder.free.set()
     return readers
@@ -239,6 +240,46 @@ def test_it_does_not_let_others_wait_for_what_says_much(scheduler: Scheduler, de
     assert talk.end().told == list(range(100 * EVENTS_A_TURN))
 
 
+def test_it_packs_a_sweep_s_works_some_at_a_time_and_lets_an_answer_go_first(scheduler: Scheduler, decoder: Scripted) -> None:
+    names, asked = [f"cell {number}" for number in range(9)], list[str]()
+
+    def works() -> Iterator[tuple[str, Telling[int, list[int]]]]:
+        for name in names:
+            asked.append(name)
+            yield name, asking(name, [[1, 2], [3]])
+
+    told, held = list[tuple[str, object]](), threading.Event()
+
+    def sweep() -> None:
+        for key, said in scheduler.stream_all(works(), kind=Kind.SWEEP, ahead=6):
+            told.append((key, said))
+            held.wait(SECONDS)
+
+    reader = threading.Thread(target=sweep, daemon=True)
+    reader.start()
+    wait_until(lambda: decoder.packs)
+    assert asked == names[:6], "no more are prepared than may be under way"
+    answer = Reader(scheduler, asking("answer", [[5]] * 2))
+    wait_until(lambda: scheduler._loop.inbox.qsize() == 1)
+    decoder.free.set(), held.set()
+    assert answer.end().told == [5, 5]
+    reader.join(SECONDS)
+    assert decoder.packs[0] == dict.fromkeys(names[:SWEEPS_AT_ONCE], 2)
+    assert decoder.packs[1:3] == [{"answer": 1}] * 2, "it takes whole turns while somebody waits"
+    assert [key for key, said in told if isinstance(said, End)] == names
+    assert [said for key, said in told if key == names[7]][:2] == [2, 3]
+
+
+def test_it_ends_all_of_a_sweep_when_its_reader_closes(scheduler: Scheduler, decoder: Scripted) -> None:
+    decoder.free.set()
+    stream = scheduler.stream_all(((number, asking(str(number), [[1]] * 100_000)) for number in range(9)), kind=Kind.SWEEP, ahead=6)
+    next(stream)
+    load = scheduler.load()
+    assert (load.sweeps_running, load.sweeps_waiting, load.answers_running) == (SWEEPS_AT_ONCE, 2, 0)
+    stream.close()  # type: ignore[attr-defined]
+    wait_until(lambda: scheduler.load().sweeps_running == scheduler.load().sweeps_waiting == 0)
+
+
 def test_it_drops_work_and_its_caches_when_its_reader_closes(scheduler: Scheduler, decoder: Scripted) -> None:
     decoder.free.set()
     caches = list[weakref.ref[Name]]()
@@ -271,9 +312,9 @@ def test_it_never_begins_what_was_closed_while_it_waited(scheduler: Scheduler) -
         begun.append(1)
         yield 1
 
-    task = Task(late(), prefill=False, cancelled=True)
-    scheduler._put(task)
-    assert isinstance(task.outbox.get(timeout=SECONDS), End)
+    outbox = SimpleQueue[Any]()
+    scheduler._put(Task(late(), Kind.ANSWER, outbox, cancelled=True))
+    assert isinstance(outbox.get(timeout=SECONDS), End)
     assert not begun
 
 
