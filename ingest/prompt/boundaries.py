@@ -20,8 +20,8 @@ _PAGE = re.compile(r"\f")
 _SECTION = re.compile(r"\n(?=#{1,6} )")
 _CLAUSE = re.compile(
     r"\n(?=[ \t]*(?:"
-    r"(?:\d{1,3}(?:\.\d{1,3})?\.?|(?:ARTICLE|SECTION|CHAPTER|SCHEDULE|EXHIBIT|Article|Section|Chapter|Schedule|Exhibit) [0-9IVXLCA-Z]+[.:]?)"
-    r"[ \t]+[A-Z]"
+    r"(?:\d{1,3}(?:\.\d{1,3})?\.?"
+    r"|(?:ARTICLE|SECTION|CHAPTER|SCHEDULE|EXHIBIT|Article|Section|Chapter|Schedule|Exhibit) [0-9A-Z]+[.:]?)[ \t]+[A-Z]"
     r"|[A-Z][A-Z0-9 ,&'’.-]{5,80}[ \t]*\n))"
 )
 _ITEM = re.compile(r"\n(?=[ \t]*(?:\d{1,3}(?:\.\d{1,3}){2,4}\.?|\((?:[a-zA-Z]{1,2}|[ivx]{1,5}|\d{1,2})\))[ \t]+\S)")
