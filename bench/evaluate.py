@@ -1,7 +1,8 @@
 """`python -m bench.evaluate QA_SET [--limit N] [--json OUT]`: asks every question of a QA set and scores the answers.
 
 A QA set is a folder with `documents/` and `questions.jsonl` (design.md, section 6). Each document is read once, and its prompt serves
-all of its questions. Metrics on stdout, progress on stderr.
+all of its questions. Beside what the engine located stands what each of its parts finds alone (bench.alone). Metrics on stdout, progress on
+stderr.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.alone import alone, alone_shares
 from bench.scoring import Gold, Metrics, score
 from engine.errors import EngineError
 from engine.events import AnswerEvent
 from engine.face import EngineFace
 from engine.prompt import Prompt
 from engine.tokenizer import Tokenizer
-from ingest.ask import Answered, AnswerFailed, ask, home_folder, model_folder, open_engine
+from ingest.ask import Answered, AnswerFailed, SourcePlaces, ask, home_folder, model_folder, open_engine
 from ingest.console import Console
 from ingest.progress import Progress, Report
 from ingest.sources import Source, prompt_over, read_sources
@@ -78,7 +80,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     console.clear()
-    metrics = score(golds, answers, peak_mb())
+    metrics = score(golds, answers, peak_mb()) | alone_shares(golds, answers)
     print(table(metrics), tokens_read(answers), sep="\n")
     if arguments.json:
         _write(arguments.json, metrics, golds, answers)
@@ -118,7 +120,8 @@ def _answers(golds: Sequence[Gold], room: _Room, engine: EngineFace, console: Co
     started = time.perf_counter()
     for done, gold in enumerate(golds, 1):
         desk = room.desk(gold.documents)
-        yield ask(engine, desk.prompt, desk.sources, gold.question, parse_s=desk.parse_s, watch=_ignore)
+        answered = ask(engine, desk.prompt, desk.sources, gold.question, parse_s=desk.parse_s, watch=_ignore)
+        yield answered | {"alone": alone(desk.prompt, SourcePlaces(desk.sources), gold.question)}
         left = (time.perf_counter() - started) / done * (len(golds) - done)
         console(Progress("asking", done, len(golds), f"questions, {left:,.0f} s left"))
 

@@ -71,9 +71,16 @@ def overlaps(passage: str, quote: str) -> bool:
     return run >= _ENOUGH * shorter
 
 
-def located_rank(gold: Gold, answered: Answered) -> int | None:
+def located_rank(gold: Gold, located: Iterable[Answered]) -> int | None:
     """The 1-based rank of the first located passage that is right: it overlaps a gold quote, or lies on a gold page or in a gold file."""
-    return next((rank for rank, place in enumerate(answered["located"], 1) if _right(gold, place)), None)
+    return next((rank for rank, place in enumerate(located, 1) if _right(gold, place)), None)
+
+
+def locate_shares(golds: Sequence[Gold], located: Sequence[Sequence[Answered]]) -> Metrics:
+    """locate@1, @5 and @10: the share of the answerable questions with a gold place of which one is among the first so many passages."""
+    pairs = zip(golds, located, strict=True)
+    ranks = [located_rank(gold, places) for gold, places in pairs if gold.answerable and (gold.quotes or gold.pages or gold.files)]
+    return {f"locate@{k}": mean(rank is not None and rank <= k for rank in ranks) for k in (1, 5, 10)}
 
 
 def score(golds: Sequence[Gold], answers: Sequence[Answered], peak_mb: float) -> Metrics:
@@ -83,11 +90,10 @@ def score(golds: Sequence[Gold], answers: Sequence[Answered], peak_mb: float) ->
     found, or has no citation, counts as wrong there.
     """
     pairs = [(gold, answered) for gold, answered in zip(golds, answers, strict=True) if gold.answerable]
-    placed = [located_rank(gold, answered) for gold, answered in pairs if gold.quotes or gold.pages or gold.files]
     answerable, found = [gold.answerable for gold in golds], [bool(answered["found"]) for answered in answers]
     first_tokens = sorted(answered["timings"]["first_token_s"] for answered in answers)
     return {
-        **{f"locate@{k}": mean(rank is not None and rank <= k for rank in placed) for k in (1, 5, 10)},
+        **locate_shares(golds, [answered["located"] for answered in answers]),
         "em": _over(pairs, lambda gold: gold.answers, lambda gold, answered: exact_match(answered["answer"], gold.answers)),
         "f1": _over(pairs, lambda gold: gold.answers, lambda gold, answered: f1(answered["answer"], gold.answers)),
         "quote_hit": _over(pairs, lambda gold: gold.quotes, _quote_hit),

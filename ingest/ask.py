@@ -49,7 +49,7 @@ def ask(
     watch: Callable[[AnswerEvent], None],
 ) -> Answered:
     """Asks and waits for the end; `watch` sees each event as it comes. `sources` by document id. Raises AnswerFailed."""
-    answer = _Answer(_Places(sources))
+    answer = _Answer(SourcePlaces(sources))
     for event in engine.answer(prompt, question, options=AnswerOptions()):
         watch(event)
         answer.take(event)
@@ -57,7 +57,7 @@ def ask(
 
 
 @dataclass(slots=True)
-class _Places:
+class SourcePlaces:
     """Characters of documents to places, with each page map opened once."""
 
     sources: Mapping[str, Source]
@@ -75,20 +75,24 @@ class _Places:
             found |= {"path": source.path}
         return found
 
+    def located(self, located: Located) -> Answered:
+        """A located passage as `ask --json` prints it."""
+        place = self.place(located.document, located.start_char, located.end_char)
+        return place | {"score": located.score, "text": located.text}
+
 
 @dataclass(slots=True)
 class _Answer:
     """What has been seen of one answer."""
 
-    places: _Places
+    places: SourcePlaces
     located: list[Answered] = field(default_factory=list)
     citations: list[Answered] = field(default_factory=list)
     done: Done | None = None
 
     def take(self, event: AnswerEvent) -> None:
         if isinstance(event, Located):
-            place = self.places.place(event.document, event.start_char, event.end_char)
-            self.located.append(place | {"score": event.score, "text": event.text})
+            self.located.append(self.places.located(event))
         elif isinstance(event, Quote):
             place = self.places.place(event.document, event.start_char, event.end_char)
             span = {"start_char": event.start_char, "end_char": event.end_char}

@@ -57,10 +57,10 @@ def test_it_says_which_passages_overlap(passage: str, quote: str, expected: bool
 
 def test_it_ranks_the_first_right_place_by_quote_page_or_file() -> None:
     located = [place("no", 1), place("the fee is due", 2), place("no", 3)]
-    assert located_rank(gold(quotes=("fee is due",)), answered(located=located)) == 2
-    assert located_rank(gold(pages=(3,)), answered(located=located)) == 3
-    assert located_rank(gold(files=("src/a.py",)), answered(located=[place(path="repo/src/a.py")])) == 1
-    assert located_rank(gold(files=("a.py",)), answered(located=[place(path="data.py")])) is None
+    assert located_rank(gold(quotes=("fee is due",)), located) == 2
+    assert located_rank(gold(pages=(3,)), located) == 3
+    assert located_rank(gold(files=("src/a.py",)), [place(path="repo/src/a.py")]) == 1
+    assert located_rank(gold(files=("a.py",)), [place(path="data.py")]) is None
 
 
 def test_it_computes_every_metric_of_the_design() -> None:

@@ -1,0 +1,28 @@
+"""What each part of locating finds alone, beside what they find together: words by BM25 (`bm25`). Scored like what was located."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.scoring import Answered, Gold, Metrics, locate_shares
+from engine.places import Texts, by_words, candidates
+from engine.prompt import Prompt
+from ingest.ask import SourcePlaces
+
+MOST = 10  # locate@10 looks no further
+
+
+def alone(prompt: Prompt, places: SourcePlaces, question: str) -> dict[str, list[Answered]]:
+    """The best passages by each part alone, as `ask --json` prints located ones."""
+    texts = Texts(prompt)
+    return {"bm25": [places.located(texts.located(place)) for place in by_words(prompt, candidates(prompt, question, MOST))]}
+
+
+def alone_shares(golds: Sequence[Gold], answers: Sequence[Answered]) -> Metrics:
+    """`bm25.locate@1` and so on, of answers that keep what `alone` found under "alone"."""
+    parts = answers[0]["alone"] if answers else {}
+    return {
+        f"{part}.{name}": share
+        for part in parts
+        for name, share in locate_shares(golds, [answered["alone"][part] for answered in answers]).items()
+    }
