@@ -128,6 +128,14 @@ class ChatFormat:
         """A conversation from its start, then the opening of the assistant's reply. The words stand as they are, blanks included."""
         return join(self._begin(), *(self._turn(role, text) for role, text in messages), self._open("assistant", ""))
 
+    def before(self, system: str) -> TokenArray:
+        """What stands before the passages of a user's message, whatever they are and whatever is asked."""
+        return join(self._begin(), self._turn("system", system), self._open("user", ""))
+
+    def after(self, question: str) -> TokenArray:
+        """The rest of the user's message, as it stands, and the opening of the assistant's reply."""
+        return join(self._tokenizer.encode(question), self._close(), self._open("assistant", ""))
+
     def _begin(self) -> TokenArray:
         return self._mark(self._marks.begin)
 

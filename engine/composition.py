@@ -47,6 +47,10 @@ class ComposedReader:
     def key(self, chunk: Chunk, salt: str) -> bytes:
         return self._runs.key(MODE, salt, Run.of(chunk))
 
+    def keys(self, prompt: Prompt) -> list[bytes]:
+        """Of all that is stored of the prompt."""
+        return [self.key(chunk, prompt.salt) for chunk in chunks_of(prompt)]
+
     def open(self, chunks: Sequence[Chunk], salt: str, room: int, spent: Spent) -> Steps[KVCache]:
         """A cache over the prefix and these chunks in their order, with room for so many tokens more; its forks copy nothing.
 

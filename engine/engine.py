@@ -1,6 +1,7 @@
 """The Scout engine's whole public face: open, prefill, locate, answer, sweep, status.
 
-Models answer in one of two ways: with words of the prompt (`engine.spans`: the base model) or in their own, with quotes (`engine.free`).
+Models answer in one of two ways: with words of the prompt (`engine.spans`: the base model) or in their own, with quotes (`engine.free`),
+over a window of passages or over the stored state of chunks.
 Everything that a user or a disk can cause ends in a typed event, never in a broken stream.
 Words are searched and texts read in the caller's thread; what needs the model or the store goes as steps to the engine's own
 (`engine.scheduler`), where several questions are answered together. Knows prompts and events; no rows, no requests, no queues.
@@ -10,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from engine.asked import Asked
 from engine.cache.store import DEFAULT_BUDGET_BYTES, ChunkStore
 from engine.calibration import LOCATE_CHUNKS
+from engine.composed import Composed
+from engine.composition import MODE as COMPOSED
 from engine.errors import EngineClosed, EngineError
 from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Located, PrefillEvent, Token
 from engine.exact import MODE as EXACT
@@ -22,6 +24,8 @@ from engine.exact import ExactReader
 from engine.failed import failed
 from engine.free import FreeWay
 from engine.generate import reply
+from engine.joined import Joined
+from engine.loading.named_reading import Reading, named_reading
 from engine.opening import Model, open_model
 from engine.places import Place, Texts, candidates
 from engine.prefill import MODE, ChunkReader
@@ -35,8 +39,6 @@ from engine.sweep import AHEAD, SweepEvent, begun, each_document
 from engine.task import End
 from engine.turns import Kind
 
-Reading = Literal["spans", "free"]
-
 
 class Engine:
     """One model with one store, for any number of threads; `engine.runtime` gives each process one."""
@@ -45,7 +47,8 @@ class Engine:
         self.decoder, self.tokenizer, self.chat = model.decoder, model.tokenizer, model.chat
         self._reader = ChunkReader(model.decoder, model.chat.prefix, store, model.fingerprint, vision=model.vision)
         self._exact = ExactReader(self._reader.runs, model.chat.prefix)
-        self._way = SpanWay(model, self._reader) if reading == "spans" else FreeWay(model)
+        self._composed = Composed(model, self._reader.runs) if reading == "composed" else None
+        self._way = SpanWay(model, self._reader) if reading == "spans" else FreeWay(model, self._composed or Joined(model))
         self._scheduler = Scheduler(model.decoder)
 
     @classmethod
@@ -63,11 +66,12 @@ class Engine:
         """The model in folder `model`, its state kept in folder `store`. `weights` as engine.model.weight_choice has them; `adapter` is a
         folder with a LoRA for this model.
 
-        `reading`: the way to answer; by default the bundled model's is spans and any other's free. Raises an EngineError that says what
-        to do.
+        `reading`: the way to answer; by default the one that the adapter or the model names, else the bundled model's is spans and any
+        other's free. Raises an EngineError that says what to do.
         """
         opened = open_model(model, device=device, weights=weights, adapter=adapter)
-        return cls(opened, ChunkStore(store, budget_bytes), reading or ("spans" if opened.bundled else "free"))
+        chosen = reading or named_reading(model, adapter) or ("spans" if opened.bundled else "free")
+        return cls(opened, ChunkStore(store, budget_bytes), chosen)
 
     @property
     def name(self) -> str:
@@ -106,18 +110,22 @@ class Engine:
             decode_tokens_per_second=load.decode_tokens_per_second,
         )
 
-    def prefill(self, prompt: Prompt, *, mode: str = MODE, deadline: float | None = None) -> Iterator[PrefillEvent]:
+    def prefill(self, prompt: Prompt, *, mode: str | None = None, deadline: float | None = None) -> Iterator[PrefillEvent]:
         """Store what is not stored yet, chunk by chunk; after `deadline` (time.monotonic seconds) it ends, and a later call goes on.
 
-        `mode`: "isolated", each chunk read alone, or "exact", the whole prompt as one sequence within the model's context.
-        Answers go before it; closing the iterator ends it. A model that answers freely reads passages together, when a question comes:
-        nothing is stored for it in isolated mode, and no event comes. Raises StoreFull when no more of this prompt can be kept (questions
-        still work), PromptUnreadable for one of another model, EngineError for one that is too long to be exact.
+        `mode`: "isolated", each chunk read alone after the fixed prefix, "composed", each chunk read alone, for a model that answers over
+        composed chunks, or "exact", the whole prompt as one sequence within the model's context; by default that of the model's way.
+        Answers go before it; closing the iterator ends it. A model that answers over a window reads passages together, when a question
+        comes: nothing is stored for it in isolated mode, and no event comes. Raises StoreFull when no more of this prompt can be kept
+        (questions still work), PromptUnreadable for one of another model, EngineError for one that is too long to be exact.
         """
-        if mode not in (MODE, EXACT):
-            raise EngineError(f"There is no {mode!r} prefill; use {MODE!r} or {EXACT!r}.")
+        mode = mode or (COMPOSED if self._composed else MODE)
+        if mode not in (MODE, EXACT, COMPOSED) or (mode == COMPOSED and self._composed is None):
+            raise EngineError(f"There is no {mode!r} prefill for {self.name}; use {MODE!r} or {EXACT!r}.")
         if mode == EXACT:
             return self._scheduler.stream(self._exact.prefill(prompt, deadline), kind=Kind.PREFILL)
+        if mode == COMPOSED and self._composed:
+            return self._scheduler.stream(self._composed.reader.prefill(prompt, deadline), kind=Kind.PREFILL)
         if isinstance(self._way, FreeWay):
             return iter(())
         return self._scheduler.stream(self._reader.prefill(prompt, deadline), kind=Kind.PREFILL)
@@ -127,6 +135,7 @@ class Engine:
         the owner's questions."""
         keys = [self._reader.key(chunk, prompt.salt) for document in prompt.documents for chunk in document.chunks()]
         keys += self._exact.keys(prompt)
+        keys += self._composed.reader.keys(prompt) if self._composed else []
         self._scheduler.call(lambda: self._reader.store.delete("state", keys))
         self._scheduler.call(lambda: self._way.forget(prompt))
 

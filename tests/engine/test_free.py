@@ -22,6 +22,7 @@ from engine.errors import EngineError
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Token
 from engine.free import FreeWay
 from engine.generate import pick
+from engine.joined import Joined
 from engine.passages import NOT_FOUND
 from engine.prompt import Prompt
 from tests.engine.fed import Fed
@@ -89,9 +90,11 @@ def done_of(events: list[AnswerEvent]) -> Done:
 
 def window(engine: Engine, prompt: Prompt, question: str = QUESTION) -> np.ndarray:
     asked = Asked(prompt, question, FEW)
-    found = FreeWay._window(engine._way, asked, [], 24)  # type: ignore[arg-type]
-    assert found is not None
-    return found.ids
+    way = engine._way
+    assert isinstance(way, FreeWay)
+    showing = way._showing
+    assert isinstance(showing, Joined)
+    return showing.window(asked, way._passages(asked, [], 24)).ids
 
 
 def test_it_speaks_in_order_and_ends_once(chat: Engine, prompt: Prompt) -> None:
