@@ -29,7 +29,8 @@ class Queries:
 class ScanHead:
     """`query` and `key` are fp32 [W, C]; they want the normed input of layer `layer`. `fingerprint` changes with any of them.
 
-    `weighted`: a token that searches weighs as much as its projection is long; else all weigh the same.
+    `weighted`: a token that searches weighs as much as its projection is long; else all weigh the same. `nothing`: a question that asks
+    nothing, whose score a chunk's is to be lessened by; None for a head that needs none.
     """
 
     layer: int
@@ -37,6 +38,7 @@ class ScanHead:
     key: Tensor
     fingerprint: str
     weighted: bool = True
+    nothing: Queries | None = None
 
     @property
     def width(self) -> int:
