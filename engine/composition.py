@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
+from engine.cache.keys import document_key
 from engine.cache.kv_cache import KVCache, State
 from engine.errors import EngineError, StoreFull
 from engine.events import PrefillEvent
@@ -66,10 +67,10 @@ class ComposedReader:
             else:
                 missing[key] = chunk
         for group in together(missing.values(), TURN_TOKENS):
-            for key, state in (yield from self._read(group, salt, spent)).items():
+            for (key, value), chunk in zip((yield from self._read(group, salt, spent)).items(), group, strict=True):
                 with suppress(StoreFull):
-                    self._runs.keep(key, state)
-                states[key] = state
+                    self._runs.keep(key, value, document_key(chunk.document, salt))
+                states[key] = self._runs.unpacked(value, self._start(chunk), len(chunk.ids))
         cache = (yield from self._prefix_read()).fork()
         cache.compose((states[key].whole for key in keys), room)
         return cache
@@ -84,16 +85,16 @@ class ComposedReader:
             missing = {
                 self.key(chunk, prompt.salt): chunk for chunk in group if not self._runs.store.has("state", self.key(chunk, prompt.salt))
             }
-            for key, state in (yield from self._read(list(missing.values()), prompt.salt, Spent())).items():
-                self._runs.keep(key, state)
+            for key, value in (yield from self._read(list(missing.values()), prompt.salt, Spent())).items():
+                self._runs.keep(key, value, document_key(missing[key].document, prompt.salt))
             for chunk in group:
                 chunks_done, tokens_done = chunks_done + 1, tokens_done + len(chunk.ids)
                 yield PrefillEvent(chunk.document, chunks_done, prompt.chunks, tokens_done, prompt.tokens)
             if missing and deadline is not None and time.monotonic() >= deadline:
                 return
 
-    def _read(self, chunks: Sequence[Chunk], salt: str, spent: Spent) -> Steps[dict[bytes, State]]:
-        """The chunks' states as they would come out of the store, by their keys; all in one pass."""
+    def _read(self, chunks: Sequence[Chunk], salt: str, spent: Spent) -> Steps[dict[bytes, bytes]]:
+        """The chunks' states as they are stored, by their keys; all in one pass."""
         if not chunks:
             return {}
         for chunk in chunks:
@@ -103,11 +104,8 @@ class ComposedReader:
         tokens, seconds = sum(len(chunk.ids) for chunk in chunks), time.perf_counter() - before
         for each in (spent, self.spent):
             each.add(tokens, seconds)
-        states = {}
-        for chunk, cache in zip(chunks, caches, strict=True):
-            self._runs.round(cache)
-            states[self.key(chunk, salt)] = State(cache.save().whole, None)
-        return states
+        states = (State(cache.save().whole, None) for cache in caches)
+        return {self.key(chunk, salt): self._runs.packed(state) for chunk, state in zip(chunks, states, strict=True)}
 
     def _stored(self, key: bytes, chunk: Chunk) -> State | None:
         return self._runs.stored(key, self._start(chunk), len(chunk.ids))

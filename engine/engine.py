@@ -45,7 +45,7 @@ class Engine:
 
     def __init__(self, model: Model, store: ChunkStore, reading: Reading) -> None:
         self.decoder, self.tokenizer, self.chat = model.decoder, model.tokenizer, model.chat
-        self._reader = ChunkReader(model.decoder, model.chat.prefix, store, model.fingerprint, vision=model.vision)
+        self._reader = ChunkReader(model.decoder, model.chat.prefix, store, model.fingerprint, vision=model.vision, codec=model.codec)
         self._exact = ExactReader(self._reader.runs, model.chat.prefix)
         self._composed = Composed(model, self._reader.runs) if reading == "composed" else None
         self._way = SpanWay(model, self._reader) if reading == "spans" else FreeWay(model, self._composed or Joined(model))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.cache.codec import BF16, Codec
 from engine.chat_format import ChatFormat
 from engine.errors import ModelDamaged
 from engine.loading.bundled import is_bundled
@@ -25,7 +26,8 @@ from engine.tokenizer import Tokenizer
 @dataclass(frozen=True, slots=True)
 class Model:
     """`vision` is None for a model that does not see. `fingerprint`: all that a state computed with this model depends on, beside its ids.
-    `bundled`: it is the base model, whose answers are calibrated. `scan`: its scan head, None for a model that has none."""
+    `bundled`: it is the base model, whose answers are calibrated. `scan`: its scan head, None for a model that has none.
+    `codec`: in which its state is stored."""
 
     decoder: Decoder
     tokenizer: Tokenizer
@@ -34,6 +36,7 @@ class Model:
     fingerprint: str
     bundled: bool
     scan: ScanHead | None = None
+    codec: Codec = BF16
 
 
 def open_model(place: Path, *, device: str | None = None, weights: str | None = None, adapter: Path | None = None) -> Model:

@@ -11,8 +11,7 @@ import time
 from contextlib import suppress
 from copy import copy
 
-import torch
-
+from engine.cache.codec import BF16, Codec
 from engine.cache.kv_cache import KVCache
 from engine.cache.store import ChunkStore
 from engine.errors import StoreFull
@@ -38,10 +37,10 @@ class ChunkReader:
         model: str,
         *,
         vision: Vision | None = None,
-        stored: torch.dtype = torch.bfloat16,
+        codec: Codec = BF16,
     ) -> None:
         self._decoder, self._prefix, self.store = decoder, prefix, store
-        self.runs = RunReader(decoder, store, model, vision, stored)
+        self.runs = RunReader(decoder, store, model, vision, codec)
         self._after_prefix: KVCache | None = None
         self._opened: OpenedChunks | None = None
 

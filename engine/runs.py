@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.cache.codec import BF16, Codec
 from engine.cache.keys import chunk_key
 from engine.cache.kv_cache import KVCache, State
 from engine.cache.packing import Packing
@@ -80,20 +81,18 @@ class Run:
 
 
 class RunReader:
-    """One model with one store; numbers are stored as `stored`. For the engine's thread."""
+    """One model with one store; numbers are stored in `codec`. For the engine's thread."""
 
-    def __init__(
-        self, decoder: Decoder, store: ChunkStore, model: str, vision: Vision | None = None, stored: torch.dtype = torch.bfloat16
-    ) -> None:
+    def __init__(self, decoder: Decoder, store: ChunkStore, model: str, vision: Vision | None = None, codec: Codec = BF16) -> None:
         self.decoder, self.store, self._model = decoder, store, model
         self._images = ImageReader(vision) if vision is not None else None
         self._patch = vision.config.patch_token if vision is not None else None
-        self._packing = Packing(decoder.config, stored)
+        self._packing = Packing(decoder.config, codec)
         self._seen: tuple[ImageSegment, Tensor] | None = None
         self.spent = Spent()
 
     def key(self, mode: str, salt: str, run: Run, *, prefix: TokenArray = NOTHING, parent: bytes = b"") -> bytes:
-        kind = f"{mode} {self._packing.dtype}"
+        kind = f"{mode} {self._packing.codec.name}"
         images = [f"{image.segment.digest} {image.first}" for image in run.images]
         return chunk_key(model=self._model, mode=kind, salt=salt, prefix=prefix, chunk=run.ids, images=images, parent=parent)
 
@@ -110,9 +109,11 @@ class RunReader:
         if self._patch is not None and np.count_nonzero(chunk.ids == self._patch) != places:
             raise PromptUnreadable(f"Document {chunk.document} keeps places for page images that are not there. {again}")
 
-    def append(self, key: bytes, run: Run, cache: KVCache, spent: Spent) -> Steps[bool]:
+    def append(self, key: bytes, run: Run, cache: KVCache, spent: Spent, document: bytes | None = None) -> Steps[bool]:
         """The run goes to the cache's end: out of the store (False), or read now and stored under `key` (True); `spent` grows then.
 
+        `document`: for which it is kept (engine.cache.keys.document_key); none where somebody else says so.
+        What was just read becomes what it is when stored, so that no answer depends on whether it was.
         A stored value that is damaged or of another layout is dropped and the run read. Raises StoreFull when all is read, and
         PromptUnreadable for a page image.
         """
@@ -123,8 +124,9 @@ class RunReader:
         seconds = time.perf_counter() - before
         for each in (spent, self.spent):
             each.add(len(run.ids), seconds)
-        self.round(cache, first)
-        self.keep(key, cache.save(first))
+        value = self.packed(cache.save(first))
+        cache.replace(self.unpacked(value, first, len(run.ids)))
+        self.keep(key, value, document)
         return True
 
     def read_alone(self, runs: Sequence[Run]) -> Steps[list[KVCache]]:
@@ -162,21 +164,26 @@ class RunReader:
 
     def stored(self, key: bytes, start: int, tokens: int) -> State | None:
         """The state that is stored under the key of so many tokens at positions start.. ; one that is not just that is dropped."""
-        value = self.store.get("state", key)
-        if value is None:
-            return None
-        state = self._packing.unpack(value, start, tokens)
-        if state is None:
+        with self.store.reading() as reading:
+            value = reading.view("state", key)
+            state = self._packing.unpack(value, start, tokens) if value is not None else None
+        if value is not None and state is None:
             self.store.delete("state", [key])
         return state
 
-    def round(self, cache: KVCache, first: int = 0) -> None:
-        """The cache's tokens from `first` on become what they would be when stored, so that no answer depends on whether they were."""
-        cache.round(first, self._packing.dtype)
+    def packed(self, state: State) -> bytes:
+        """As it is stored."""
+        return self._packing.pack(state)
 
-    def keep(self, key: bytes, state: State) -> None:
-        """Raises StoreFull."""
-        self.store.put("state", key, self._packing.pack(state))
+    def unpacked(self, value: bytes, start: int, tokens: int) -> State:
+        """Out of what `packed` made of so many tokens at positions start.. ."""
+        state = self._packing.unpack(value, start, tokens)
+        assert state is not None, "packed with another model"
+        return state
+
+    def keep(self, key: bytes, value: bytes, document: bytes | None = None) -> None:
+        """Store what `packed` made. Raises StoreFull."""
+        self.store.put("state", key, value, document)
 
     def _restored(self, key: bytes, run: Run, cache: KVCache) -> bool:
         state = self.stored(key, cache.length, len(run.ids))

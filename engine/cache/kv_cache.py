@@ -140,10 +140,12 @@ class Track:
         return torch.cat(views, 3) if views else torch.empty(layers, 2, groups, 0, size, dtype=self.dtype, device=self._device)
 
     @torch.inference_mode()
-    def round(self, first: int, dtype: torch.dtype) -> None:
-        """Round the tokens from `first` on to what `dtype` holds, where they lie."""
-        for view in self._views_from(first):
-            view.copy_(view.to(dtype))
+    def replace(self, state: Tensor) -> None:
+        """The last tokens' state becomes this, [layers, 2, G, T, D], where it lies."""
+        tokens = state.shape[3]
+        views = self._views_from(self.length - tokens)
+        for view, part in zip(views, torch.split(state, [view.shape[3] for view in views], 3), strict=True):
+            view.copy_(part)
 
     @property
     def bytes(self) -> int:
@@ -293,11 +295,11 @@ class KVCache:
         current = self.current.state(self.current.length - opened) if opened else None
         return State(self.whole.state(first - self._skipped), current)
 
-    def round(self, first: int, dtype: torch.dtype) -> None:
-        """Round the state of the tokens from `first` on, which no other cache may share, to what `dtype` holds."""
-        if dtype != self.whole.dtype:
-            self.whole.round(first - self._skipped, dtype)
-            self.current.round(self.current.length - tail(first, self.length - first, self._chunk), dtype)
+    def replace(self, state: State) -> None:
+        """The state of the last tokens, which no other cache may share, becomes this one of as many."""
+        self.whole.replace(state.whole)
+        if state.current is not None:
+            self.current.replace(state.current)
 
     def restore(self, state: State) -> None:
         """Append tokens that were computed at just these positions. Raises EngineError where their end needs a chunk's partial state."""

@@ -7,55 +7,57 @@ from __future__ import annotations
 import struct
 
 import torch
-from torch import Tensor
 
+from engine.cache.codec import Codec
 from engine.cache.kv_cache import State
 from engine.cache.layout import tail
 from engine.config import ModelConfig
 
-# Global layers, chunked layers, kv heads, head size, bytes of a number, tokens, and tokens of the attention chunk that is open after them.
-HEADER = struct.Struct("<7I")
+# Global layers, chunked layers, kv heads, head size, the codec's name, tokens, and tokens of the attention chunk that is open after them.
+HEADER = struct.Struct("<4I4s2I")
+
+Shape = tuple[int, int, int, int]
+"""Of a part of a state: layers, kv heads, tokens, head size."""
 
 
 class Packing:
-    """For one model; numbers are rounded to `dtype`."""
+    """For one model, in one codec."""
 
-    def __init__(self, config: ModelConfig, dtype: torch.dtype) -> None:
-        self._config, self.dtype = config, dtype
+    def __init__(self, config: ModelConfig, codec: Codec) -> None:
+        self._config, self.codec = config, codec
         self._chunk = config.attention_chunk if any(config.chunked) else None
 
     def size(self, start: int, tokens: int) -> int:
         """Bytes of a run of tokens at positions start.., header included."""
-        whole, current = self._shapes(start, tokens)
-        return HEADER.size + (whole.numel() + current.numel()) * self.dtype.itemsize
+        return HEADER.size + sum(self._sizes(start, tokens))
 
     def pack(self, state: State) -> bytes:
         parts = [state.whole] if state.current is None else [state.whole, state.current]
         tokens = state.whole.shape[3]
         opened = 0 if state.current is None else state.current.shape[3]
-        return b"".join([self._header(tokens, opened), *(self._bytes(part) for part in parts)])
+        return b"".join([self._header(tokens, opened), *map(self.codec.encode, parts)])
 
-    def unpack(self, value: bytes, start: int, tokens: int) -> State | None:
-        """The state of so many tokens at positions start..; None for any bytes that are not exactly that."""
+    def unpack(self, value: bytes | memoryview, start: int, tokens: int) -> State | None:
+        """The state of so many tokens at positions start.., in memory of its own; None for any bytes that are not exactly that."""
         opened = tail(start, tokens, self._chunk)
         if len(value) != self.size(start, tokens) or value[: HEADER.size] != self._header(tokens, opened):
             return None
-        whole, current = self._shapes(start, tokens)
-        flat = torch.frombuffer(bytearray(value), dtype=self.dtype, offset=HEADER.size)
-        first = flat[: whole.numel()].view(whole.shape)
-        return State(first, flat[whole.numel() :].view(current.shape) if opened else None)
+        stored = torch.empty(len(value) - HEADER.size, dtype=torch.uint8)
+        stored.numpy().data[:] = value[HEADER.size :]
+        parts = zip(torch.split(stored, self._sizes(start, tokens)), self._shapes(start, tokens), strict=True)
+        whole, current = (self.codec.decode(part, shape) for part, shape in parts)
+        return State(whole, current if opened else None)
 
-    def _shapes(self, start: int, tokens: int) -> tuple[Tensor, Tensor]:
-        """Both parts [layers, 2, G, T, D], without memory."""
+    def _shapes(self, start: int, tokens: int) -> tuple[Shape, Shape]:
         config, opened = self._config, tail(start, tokens, self._chunk)
         of = ((len(config.global_layers), tokens), (len(config.chunked_layers), opened))
-        whole, current = (torch.empty(layers, 2, config.kv_heads, length, config.head_dim, device="meta") for layers, length in of)
+        whole, current = ((layers, config.kv_heads, length, config.head_dim) for layers, length in of)
         return whole, current
+
+    def _sizes(self, start: int, tokens: int) -> list[int]:
+        return [self.codec.stored_bytes(*shape) for shape in self._shapes(start, tokens)]
 
     def _header(self, tokens: int, opened: int) -> bytes:
         config = self._config
         layers = len(config.global_layers), len(config.chunked_layers)
-        return HEADER.pack(*layers, config.kv_heads, config.head_dim, self.dtype.itemsize, tokens, opened)
-
-    def _bytes(self, part: Tensor) -> memoryview:
-        return part.to("cpu", self.dtype).contiguous().view(torch.uint8).numpy().data
+        return HEADER.pack(*layers, config.kv_heads, config.head_dim, self.codec.name.encode(), tokens, opened)

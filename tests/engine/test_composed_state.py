@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.cache.codec import BF16, Codec, Plain
 from engine.cache.kv_cache import COPY_TOKENS
 from engine.cache.store import ChunkStore
 from engine.composition import ComposedReader, together
@@ -44,8 +45,8 @@ class Model:
         self.fed = Fed(self.decoder)
         self.dtype = dtype
 
-    def reader(self, store: ChunkStore, stored: torch.dtype | None = None) -> ComposedReader:
-        return ComposedReader(RunReader(self.decoder, store, self.fingerprint, stored=stored or self.dtype), PREFIX)
+    def reader(self, store: ChunkStore, codec: Codec | None = None) -> ComposedReader:
+        return ComposedReader(RunReader(self.decoder, store, self.fingerprint, codec=codec or Plain(self.dtype)), PREFIX)
 
     def prefill(self, reader: ComposedReader, prompt: Prompt = PROMPT, deadline: float | None = None) -> list[PrefillEvent]:
         return list(stream(reader.prefill(prompt, deadline), self.decoder))
@@ -149,19 +150,19 @@ def test_short_chunks_share_a_pass_and_a_deadline_ends_between_passes(
     assert sizes == [[12, 16, 7], [37]]
 
 
-@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])
-def test_a_chunk_has_the_same_state_alone_and_in_a_pass_with_others(fp32: Model, tmp_path: Path, stored: torch.dtype) -> None:
+@pytest.mark.parametrize("codec", [Plain(torch.float32), BF16], ids=["fp32", "bf16"])
+def test_a_chunk_has_the_same_state_alone_and_in_a_pass_with_others(fp32: Model, tmp_path: Path, codec: Codec) -> None:
     together_, alone = ChunkStore(tmp_path / "together", 50 << 20), ChunkStore(tmp_path / "alone", 50 << 20)
-    fp32.prefill(fp32.reader(together_, stored))
+    fp32.prefill(fp32.reader(together_, codec))
     for chunk in CHUNKS:
-        fp32.prefill(fp32.reader(alone, stored), prompt_of_ids([chunk]))
-    one, other = (fp32.asked(fp32.reader(store, stored)) for store in (together_, alone))
-    assert difference(one, other) <= (1e-4 if stored is torch.float32 else 0.05)
+        fp32.prefill(fp32.reader(alone, codec), prompt_of_ids([chunk]))
+    one, other = (fp32.asked(fp32.reader(store, codec)) for store in (together_, alone))
+    assert difference(one, other) <= (1e-4 if codec is not BF16 else 0.05)
 
 
 def test_it_answers_the_same_stored_in_bf16_or_not_yet(fp32: Model, store: ChunkStore) -> None:
-    first = fp32.asked(fp32.reader(store, torch.bfloat16))
-    again = fp32.asked(fp32.reader(store, torch.bfloat16))
+    first = fp32.asked(fp32.reader(store, BF16))
+    again = fp32.asked(fp32.reader(store, BF16))
     assert torch.equal(first, again)
     assert 0 < difference(again, fp32.expected()) < 2.0, "the rounding shows, and no more than it"
 

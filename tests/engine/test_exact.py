@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.cache.codec import BF16, Codec, Plain
 from engine.cache.store import ChunkStore
 from engine.errors import EngineError, PromptUnreadable, StoreFull
 from engine.events import PrefillEvent
@@ -26,6 +27,7 @@ from tests.engine.checkpoints import save_random
 from tests.engine.fed import Fed, expected, logits_after, same, tokens
 from tests.engine.prompts import prompt_of_ids
 
+FP32 = Plain(torch.float32)
 CHUNK = 16  # attention_chunk_size of the random Llama 4
 PREFIX, QUESTION = tokens(5, 1), tokens(30, 2)
 FIRST = [tokens(length, seed) for seed, length in enumerate((12, 30, 9), 10)]
@@ -42,8 +44,8 @@ class Model:
         self.decoder, self.fingerprint = Decoder.from_weights(loaded.config, loaded.decoder), loaded.fingerprint
         self.fed = Fed(self.decoder)
 
-    def reader(self, store: ChunkStore, stored: torch.dtype = torch.float32) -> ExactReader:
-        return ExactReader(RunReader(self.decoder, store, self.fingerprint, stored=stored), PREFIX)
+    def reader(self, store: ChunkStore, codec: Codec = FP32) -> ExactReader:
+        return ExactReader(RunReader(self.decoder, store, self.fingerprint, codec=codec), PREFIX)
 
     def prefill(self, reader: ExactReader, prompt: Prompt = PROMPT, deadline: float | None = None) -> list[PrefillEvent]:
         return list(stream(reader.prefill(prompt, deadline), self.decoder))
@@ -189,10 +191,10 @@ def test_it_fills_gaps_between_what_is_stored(llama4: Model, store: ChunkStore, 
 
 
 def test_it_answers_the_same_stored_in_bf16_or_not_yet(llama4: Model, store: ChunkStore) -> None:
-    first, spent = llama4.opened(llama4.reader(store, torch.bfloat16))
+    first, spent = llama4.opened(llama4.reader(store, BF16))
     assert spent == len(IDS)
-    llama4.prefill(llama4.reader(store, torch.bfloat16), deadline=0.0)
-    again, spent = llama4.opened(llama4.reader(store, torch.bfloat16))
+    llama4.prefill(llama4.reader(store, BF16), deadline=0.0)
+    again, spent = llama4.opened(llama4.reader(store, BF16))
     assert spent == 0
     assert torch.equal(first, again)
     assert 0 < float((again - llama4.expected()).abs().max()) < 2.0, "the rounding shows, and no more than it"
@@ -242,6 +244,7 @@ CODE = """
 import sys
 from pathlib import Path
 import torch
+from engine.cache.codec import Plain
 from engine.cache.store import ChunkStore
 from tests.engine.test_exact import PROMPT, QUESTION, Spent, RunReader, ExactReader, PREFIX, Decoder, Fed, load_model, logits_after, run
 
@@ -249,7 +252,7 @@ folder, store, out = map(Path, sys.argv[1:])
 loaded = load_model(folder)
 decoder = Decoder.from_weights(loaded.config, loaded.decoder)
 fed, spent = Fed(decoder), Spent()
-reader = ExactReader(RunReader(decoder, ChunkStore(store, 50 << 20), loaded.fingerprint, stored=torch.float32), PREFIX)
+reader = ExactReader(RunReader(decoder, ChunkStore(store, 50 << 20), loaded.fingerprint, codec=Plain(torch.float32)), PREFIX)
 cache = run(reader.open(PROMPT, len(QUESTION), spent), decoder)
 print(fed.take(), spent.tokens, cache.length)
 torch.save(logits_after(decoder, cache, QUESTION), out)

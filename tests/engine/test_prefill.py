@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.cache.codec import Codec, Plain
 from engine.cache.store import ChunkStore
 from engine.errors import PromptUnreadable, StoreFull
 from engine.events import PrefillEvent
@@ -24,6 +25,7 @@ from tests.engine.checkpoints import save_random
 from tests.engine.fed import Fed, expected, logits_after, same, tokens
 from tests.engine.prompts import prompt_of_ids
 
+FP32 = Plain(torch.float32)
 CHUNK = 16  # attention_chunk_size of the random Llama 4
 PREFIX, QUESTION = tokens(5, 1), tokens(30, 2)
 # Within the prefix's attention chunk, up to its boundary, past it, past several, up to another.
@@ -37,8 +39,8 @@ class Model:
         self.decoder = Decoder.from_weights(self.loaded.config, self.loaded.decoder)
         self.fed = Fed(self.decoder)
 
-    def reader(self, store: ChunkStore, stored: torch.dtype = torch.float32) -> ChunkReader:
-        return ChunkReader(self.decoder, PREFIX, store, self.loaded.fingerprint, stored=stored)
+    def reader(self, store: ChunkStore, codec: Codec = FP32) -> ChunkReader:
+        return ChunkReader(self.decoder, PREFIX, store, self.loaded.fingerprint, codec=codec)
 
     def expected(self, chunk: Chunk) -> torch.Tensor:
         return expected(self.theirs, np.concatenate((PREFIX, chunk.ids, QUESTION)), len(QUESTION))
@@ -142,9 +144,9 @@ def test_it_reads_again_what_is_not_laid_out_as_it_must_be(
 def test_it_reads_for_each_owner_and_after_each_prefix_anew(llama4: Model, store: ChunkStore) -> None:
     opened(llama4.reader(store), chunk(12), llama4)
     assert opened(llama4.reader(store), chunk(12), llama4, salt="bob")[1] == 12
-    other = ChunkReader(llama4.decoder, PREFIX[:4], store, llama4.loaded.fingerprint, stored=torch.float32)
+    other = ChunkReader(llama4.decoder, PREFIX[:4], store, llama4.loaded.fingerprint, codec=FP32)
     assert opened(other, chunk(12), llama4)[1] == 12
-    another = ChunkReader(llama4.decoder, PREFIX, store, "another model", stored=torch.float32)
+    another = ChunkReader(llama4.decoder, PREFIX, store, "another model", codec=FP32)
     assert opened(another, chunk(12), llama4)[1] == 12
 
 

@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from engine.cache.codec import Plain
 from engine.cache.store import ChunkStore
 from engine.errors import PromptUnreadable
 from engine.exact import ExactReader
@@ -52,7 +53,7 @@ class Model:
 
     def reader(self, store: ChunkStore, *, sees: bool = True) -> ChunkReader:
         vision = self.vision if sees else None
-        return ChunkReader(self.decoder, PREFIX, store, self.fingerprint, vision=vision, stored=torch.float32)
+        return ChunkReader(self.decoder, PREFIX, store, self.fingerprint, vision=vision, codec=Plain(torch.float32))
 
     def exact(self, store: ChunkStore) -> ExactReader:
         return ExactReader(self.reader(store).runs, PREFIX)
