@@ -43,11 +43,11 @@ KV_BYTES_PER_TOKEN = 2 * CONFIG.kv_bytes_per_token  # of the global layer in fp3
 PIECE_TOKENS = 2048
 
 
-def random_weights(dtype: torch.dtype, seed: int = 0) -> dict[str, Tensor]:
+def random_weights(dtype: torch.dtype, seed: int = 0, config: ModelConfig = CONFIG) -> dict[str, Tensor]:
     """Every weight of the config, under our names."""
     generator = torch.Generator().manual_seed(seed)
     with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in Decoder(CONFIG).state_dict().items()}
+        shapes = {name: tensor.shape for name, tensor in Decoder(config).state_dict().items()}
     return {name: (torch.randn(shape, generator=generator) * shape[-1] ** -0.5).to(dtype) for name, shape in shapes.items()}
 
 
