@@ -1,0 +1,21 @@
+"""A fitted head to the file that the engine loads: `query.weight` and `key.weight` [W, C] in fp16, and what they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from training.scan_fit import Head
+
+
+def export(path: Path, head: Head, layer: int, model: str) -> None:
+    """`model`: the fingerprint of the base model's file; `layer`: the one whose normalised input the head reads.
+
+    Scaling all queries alike changes no score, so they are scaled to lengths about 1.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    query, key = head.query.detach(), head.key.detach()
+    tensors = {"query.weight": (query / query.norm() * key.norm()).to(torch.float16), "key.weight": key.to(torch.float16)}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"layer": str(layer), "model": model})

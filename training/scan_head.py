@@ -1,0 +1,169 @@
+"""Trains the bundled model's scan head: `python -m training.scan_head --data FOLDER --minutes N --out FILE`.
+
+The trunk is frozen. First what is not in the cache yet is encoded (half of the time at most; run it again to go on), then the two
+projections are fitted, and measured on documents that were held back: they also give the weights of BM25 and scan. FILE gets the head
+(safetensors), and the run's settings, curve and figures beside it (.json). The same seed over the same encodings gives the same head.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from engine.chat_format import ChatFormat
+from engine.loading.bundled import fetch
+from engine.opening import Model, open_model
+from training.scan_corpus import Corpus, corpus, needed
+from training.scan_encodings import Encodings, Texts, Trunk
+from training.scan_export import export
+from training.scan_fit import Material, Settings, fit
+from training.scan_measure import fusion, outcomes, table
+from training.scan_sources import Document, documents
+
+LAYERS = (15, 17, 19, 21)
+HELD = {"contracts": 12, "wikipedia": 4, "policies": 3, "covid": 3, "web": 150, "agreements": 6}
+USED = {"contracts": 150, "wikipedia": 44, "policies": 17, "covid": 22, "web": 1250, "agreements": 36}
+WRONG = 1  # passages encoded beside the right ones of a question
+NOTHING = np.empty(0, dtype=np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A corpus, which of its passages are encoded, and the texts of those and of its wordings."""
+
+    corpus: Corpus
+    places: list[int]
+    wordings: list[str]
+    passages: Texts
+    questions: Texts
+
+    def front(self, passages: int) -> Ready:
+        """The same with the first so many passages alone."""
+        return replace(self, places=self.places[:passages], passages=replace(self.passages, ids=self.passages.ids[:passages]))
+
+    def material(self, encodings: Encodings, layer: int) -> Material:
+        return Material(
+            self.corpus,
+            encodings.load(self.passages, layer),
+            {place: row for row, place in enumerate(self.places)},
+            encodings.load(self.questions, layer),
+            {wording: row for row, wording in enumerate(self.wordings)},
+        )
+
+
+def ready(chat: ChatFormat, made: Corpus, places: list[int]) -> Ready:
+    """A question is encoded as it is put to a chunk: what opens it goes before, its words and what opens the answer are kept."""
+    wordings = list(dict.fromkeys(wording for asked in made.asked for wording in asked.wordings))
+    put = [chat.ask(wording) for wording in wordings]
+    before = put[0].ids[: put[0].first]
+    passages = Texts([made.passages[place].ids for place in places], NOTHING)
+    return Ready(made, places, wordings, passages, Texts([asked.ids[asked.first :] for asked in put], before))
+
+
+def split(found: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+    """Documents to train on, and documents held back."""
+    seen: Counter[str] = Counter()
+    train, held = [], []
+    for document in found:
+        seen[document.source] += 1
+        number = seen[document.source] - HELD[document.source]
+        if number <= 0:
+            held.append(document)
+        elif number <= USED[document.source]:
+            train.append(document)
+    return train, held
+
+
+def corpora(model: Model, data: Path, seed: int) -> tuple[Ready, Ready]:
+    """What is trained on, and all passages of what is held back."""
+    random_ = random.Random(seed)  # noqa: S311 (a sample, no secret)
+    train, held = split(documents(data, random_))
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        made, kept = corpus(model.tokenizer, train, Path(one)), corpus(model.tokenizer, held, Path(other))
+    return ready(model.chat, made, needed(made, WRONG, random_)), ready(model.chat, kept, list(range(len(kept.passages))))
+
+
+class Console:
+    """Progress on one line of stderr."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+        self.curve: list[tuple[int, float]] = []
+
+    def encoding(self, done: int, total: int, rate: float) -> None:
+        left = (total - done) / rate / 60 if rate else 0.0
+        self._show(f"encoding: {done:,} of {total:,} tokens, {rate:,.0f} a second, {left:.1f} min left", last=done == total)
+
+    def fitting(self, step: int, steps: int, loss: float, rate: float) -> None:
+        if step % 50 == 0:
+            self.curve.append((step, round(loss, 4)))
+        self._show(
+            f"fitting: step {step} of {steps}, loss {loss:.3f}, {rate:.1f} a second, {(steps - step) / rate / 60:.1f} min left",
+            last=step == steps,
+        )
+
+    def _show(self, line: str, *, last: bool) -> None:
+        if last or time.monotonic() > self._shown + 5:
+            print(line, file=sys.stderr, flush=True)
+            self._shown = time.monotonic()
+
+
+def encode(encodings: Encodings, train: Ready, held: Ready, console: Console, deadline: float) -> Ready:
+    """Everything that is missing; of the passages to train on, as many as there is time for."""
+    for texts in (held.questions, held.passages, train.questions):
+        encodings.encode(texts, console.encoding)
+    return train.front(encodings.encode(train.passages, console.encoding, deadline))
+
+
+def main() -> None:
+    asked = parser().parse_args()
+    began, console = time.monotonic(), Console()
+    settings = Settings(steps=asked.steps, seed=asked.seed)
+    model = open_model(fetch())
+    encodings = Encodings(asked.cache, model.fingerprint, LAYERS, lambda: Trunk(model.decoder, model.chat.prefix, LAYERS))
+    train, held = corpora(model, asked.data, asked.seed)
+    train = encode(encodings, train, held, console, began + asked.minutes * 30)
+    material, apart = train.material(encodings, asked.layer), held.material(encodings, asked.layer)
+    tell = lambda step, loss, rate: console.fitting(step, settings.steps, loss, rate)  # noqa: E731
+    head = fit(material, settings, tell, began + asked.minutes * 60)
+    seen = outcomes(apart, head)
+    weights = fusion(seen)
+    figures = {
+        "layer": asked.layer,
+        "settings": settings.as_json(),
+        "passages": len(train.places),
+        "tokens": train.passages.tokens,
+        "questions": len(material.asked()),
+        "curve": console.curve,
+        "weights of BM25 and scan": weights,
+        "held back": table(seen, weights),
+    }
+    export(asked.out, head, asked.layer, model.fingerprint.split()[0])
+    asked.out.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(figures["held back"], indent=1))
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="folder of the training data")
+    made.add_argument("--minutes", type=float, required=True)
+    made.add_argument("--out", type=Path, required=True)
+    made.add_argument("--cache", type=Path, default=Path("var/scan-encodings"))
+    made.add_argument("--layer", type=int, choices=LAYERS, default=19)
+    made.add_argument("--steps", type=int, default=1500)
+    made.add_argument("--seed", type=int, default=1)
+    return made
+
+
+if __name__ == "__main__":
+    main()
