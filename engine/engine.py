@@ -10,9 +10,11 @@ Words are searched and texts read in the caller's thread; what needs the model o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from engine.asked import Asked
+from engine.cache.keys import document_key
 from engine.cache.store import DEFAULT_BUDGET_BYTES, ChunkStore
 from engine.calibration import LOCATE_CHUNKS
 from engine.composed import Composed
@@ -24,10 +26,11 @@ from engine.exact import ExactReader
 from engine.failed import failed
 from engine.free import FreeWay
 from engine.generate import reply
+from engine.index import Indexer
 from engine.joined import Joined
 from engine.loading.named_reading import Reading, named_reading
 from engine.opening import Model, open_model
-from engine.places import Place, Texts, candidates
+from engine.places import Place, Texts
 from engine.prefill import MODE, ChunkReader
 from engine.prompt import Prompt
 from engine.read import Sentence
@@ -35,6 +38,7 @@ from engine.runs import Spent
 from engine.sampling import Sampling
 from engine.scheduler import Scheduler
 from engine.spans import SpanWay
+from engine.steps import Telling
 from engine.sweep import AHEAD, SweepEvent, begun, each_document
 from engine.task import End
 from engine.turns import Kind
@@ -48,7 +52,12 @@ class Engine:
         self._reader = ChunkReader(model.decoder, model.chat.prefix, store, model.fingerprint, vision=model.vision, codec=model.codec)
         self._exact = ExactReader(self._reader.runs, model.chat.prefix)
         self._composed = Composed(model, self._reader.runs) if reading == "composed" else None
-        self._way = SpanWay(model, self._reader) if reading == "spans" else FreeWay(model, self._composed or Joined(model))
+        self._indexer = Indexer(self._reader.runs, model.chat.prefix, model.scan, model.fingerprint) if model.scan else None
+        self._way: SpanWay | FreeWay
+        if reading == "spans":
+            self._way = SpanWay(model, self._reader, self._indexer)
+        else:
+            self._way = FreeWay(model, self._composed or Joined(model))
         self._scheduler = Scheduler(model.decoder)
 
     @classmethod
@@ -101,6 +110,7 @@ class Engine:
             store_budget_bytes=store.budget_bytes,
             store_chunks=store.chunks,
             prefill_tokens_per_second=self._way.spent.tokens_per_second,
+            index_tokens_per_second=self._indexer.spent.tokens_per_second if self._indexer else None,
             answers_running=load.answers_running,
             answers_waiting=load.answers_waiting,
             sweeps_running=load.sweeps_running,
@@ -115,9 +125,10 @@ class Engine:
 
         `mode`: "isolated", each chunk read alone after the fixed prefix, "composed", each chunk read alone, for a model that answers over
         composed chunks, or "exact", the whole prompt as one sequence within the model's context; by default that of the model's way.
-        Answers go before it; closing the iterator ends it. A model that answers over a window reads passages together, when a question
-        comes: nothing is stored for it in isolated mode, and no event comes. Raises StoreFull when no more of this prompt can be kept
-        (questions still work), PromptUnreadable for one of another model, EngineError for one that is too long to be exact.
+        Isolated prefill goes in two tiers, which the events name: first all chunks are indexed, if the model has a scan head, then their
+        state is stored, but not for a model that answers over a window: it reads passages together, when a question comes.
+        Answers go before it; closing the iterator ends it. Raises StoreFull when no more of this prompt can be kept (questions still
+        work), PromptUnreadable for one of another model, EngineError for one that is too long to be exact.
         """
         mode = mode or (COMPOSED if self._composed else MODE)
         if mode not in (MODE, EXACT, COMPOSED) or (mode == COMPOSED and self._composed is None):
@@ -126,9 +137,7 @@ class Engine:
             return self._scheduler.stream(self._exact.prefill(prompt, deadline), kind=Kind.PREFILL)
         if mode == COMPOSED and self._composed:
             return self._scheduler.stream(self._composed.reader.prefill(prompt, deadline), kind=Kind.PREFILL)
-        if isinstance(self._way, FreeWay):
-            return iter(())
-        return self._scheduler.stream(self._reader.prefill(prompt, deadline), kind=Kind.PREFILL)
+        return self._scheduler.stream(self._ahead(prompt, deadline), kind=Kind.PREFILL)
 
     def forget(self, prompt: Prompt) -> None:
         """Delete the stored state of every chunk of the prompt, and of the prompt as a whole, as its owner's, and what is kept in memory of
@@ -137,6 +146,8 @@ class Engine:
         keys += self._exact.keys(prompt)
         keys += self._composed.reader.keys(prompt) if self._composed else []
         self._scheduler.call(lambda: self._reader.store.delete("state", keys))
+        for document in prompt.documents:
+            self._scheduler.call(partial(self._reader.store.release, document_key(document.id, prompt.salt)))
         self._scheduler.call(lambda: self._way.forget(prompt))
 
     def locate(self, prompt: Prompt, question: str, *, limit: int = LOCATE_CHUNKS) -> list[Located]:
@@ -179,9 +190,17 @@ class Engine:
         return self._scheduler.stream(steps)
 
     def look(self, prompt: Prompt, question: str, limit: int) -> list[Place]:
-        """Chunks by their words, the best of them looked at by the model and put in order where its scores are calibrated."""
-        return self._scheduler.run(self._way.look(prompt, candidates(prompt, question, limit), question, Spent()))
+        """Chunks by their words and the scan, the best looked at by the model and put in order where its scores are calibrated."""
+        hits = self._way.hits(prompt, question, limit)
+        return self._scheduler.run(self._way.look(prompt, hits, question, Spent(), limit)).places
 
     def find(self, question: str, places: Sequence[tuple[Place, str]]) -> list[Sentence]:
         """The sentences of the places, each with its body's text, that may answer; best first. Raises EngineError as `spans` does."""
         return self._scheduler.run(self.spans.find(question, places))
+
+    def _ahead(self, prompt: Prompt, deadline: float | None) -> Telling[PrefillEvent, None]:
+        """Isolated prefill, tier after tier."""
+        if self._indexer is not None and not (yield from self._indexer.prefill(prompt, deadline)):
+            return
+        if isinstance(self._way, SpanWay):
+            yield from self._reader.prefill(prompt, deadline)

@@ -7,14 +7,19 @@ first, each Quote comes right after its mark; otherwise the Quotes come after th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Tier = Literal["index", "full"]
+"""How far prefill goes: what finds a chunk again, or the state of all layers that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
     """A place that may hold the answer. `score` orders places; the parts that it was made of stay visible beside it.
 
-    `lexical` is the BM25 score (higher is better), `likelihood` how much more likely the question is after this chunk than
-    without it (nats per question token); None where that part was not computed. Characters are offsets in the document's text.
+    `lexical` is the BM25 score (higher is better; 0 where no word is shared), `attention` the scan's (-1..1: engine.scan), `likelihood`
+    how much more likely the question is after this chunk than without it (nats per question token); None where that part was not
+    computed. Characters are offsets in the document's text.
     """
 
     document: str
@@ -25,6 +30,7 @@ class Located:
     score: float
     lexical: float | None = None
     likelihood: float | None = None
+    attention: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,15 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and chunks of the whole prompt, and what of them was read for this answer."""
+    """Tokens and chunks of the whole prompt, what of them was read for this answer, and what was indexed when it was asked (None for a
+    model that finds chunks by their words alone)."""
 
     prompt_tokens: int
     chunks: int
     read_tokens: int
     read_chunks: int
+    indexed_tokens: int | None = None
+    indexed_chunks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +104,14 @@ AnswerEvent = Located | Token | Quote | Done | Failed
 
 @dataclass(frozen=True, slots=True)
 class PrefillEvent:
-    """One chunk more is stored. Counts are over the whole prompt, those found in the store included."""
+    """Some chunks more are stored. Counts are over the whole prompt and one tier of it, those found in the store included."""
 
     document: str
     chunks_done: int
     chunks: int
     tokens_done: int
     tokens: int
+    tier: Tier = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,7 @@ class EngineStatus:
     store_budget_bytes: int
     store_chunks: int
     prefill_tokens_per_second: float | None = None
+    index_tokens_per_second: float | None = None
     answers_running: int = 0
     answers_waiting: int = 0
     sweeps_running: int = 0

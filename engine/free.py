@@ -18,6 +18,7 @@ from engine.errors import EngineError, PromptUnreadable
 from engine.events import AnswerEvent
 from engine.generate import Writing
 from engine.lexical import LexicalHit
+from engine.locate import Found
 from engine.opening import Model
 from engine.passages import Passage
 from engine.places import Place, by_words, candidates
@@ -72,10 +73,14 @@ class FreeWay:
         shown = self._showing.show(asked, passages, answer_tokens) if passages else None
         return self._answer(asked, located, passages, shown, answer_tokens)
 
-    def look(self, prompt: Prompt, hits: Sequence[LexicalHit], _question: str, _spent: Spent) -> Steps[list[Place]]:
+    def hits(self, prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
+        """The best chunks by words."""
+        return candidates(prompt, question, limit)
+
+    def look(self, prompt: Prompt, hits: Sequence[LexicalHit], _question: str, _spent: Spent, limit: int) -> Steps[Found]:
         """The chunks found by words, as they were found: no model is asked."""
         yield from ()
-        return by_words(prompt, hits)
+        return Found(by_words(prompt, hits[:limit]))
 
     def sweeping(self) -> FreeWay:
         """This way itself: a document's questions share its opening as any others do."""

@@ -1,12 +1,13 @@
-"""Which chunks may hold the answer: by their words first, then by how much likelier the question is after them.
+"""Which chunks may hold the answer: by their words and by the scan, then by how much likelier the question is after them.
 
-The best chunks by BM25 are looked at by the model: mean log-probability of the question's tokens after prefix and chunk, minus the same
-after the prefix alone (nats a token). The next ones are named with their words' score alone.
+A model with a scan head finds chunks that share no word with the question too. Where looking at them helps, the best are put to the model:
+mean log-probability of the question's tokens after prefix and chunk, minus the same after the prefix alone (nats a token).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor
 
 from engine.cache.kv_cache import KVCache
 from engine.chat_format import Asked
+from engine.index import Indexer
 from engine.lexical import LexicalHit
-from engine.places import Place
+from engine.places import Place, by_words, fused
 from engine.prefill import ChunkReader
 from engine.prompt import Prompt, TokenArray
 from engine.runs import Spent
@@ -24,18 +26,37 @@ from engine.steps import Forward, Steps
 NOTHING = np.empty(0, dtype=np.int32)
 
 
-def look_at(
-    reader: ChunkReader, prompt: Prompt, hits: Sequence[LexicalHit], asked: Asked, alone: float, spent: Spent
-) -> Steps[list[Place]]:
-    """Every hit with the question put to it, best first. `alone`: the question's mean log-probability after the prefix alone.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Places, best first, and what of the prompt was indexed; None for a model that finds chunks by their words alone."""
+
+    places: list[Place]
+    indexed_tokens: int | None = None
+    indexed_chunks: int | None = None
+
+
+def find(indexer: Indexer | None, prompt: Prompt, hits: Sequence[LexicalHit], asked: Asked, limit: int) -> Steps[Found]:
+    """The best chunks by the words' hits, best first, and by the scan if there is an indexer; it is told which are asked about."""
+    if indexer is None:
+        return Found(by_words(prompt, hits[:limit]))
+    scanned = yield from indexer.scan(prompt, asked)
+    if scanned is None:
+        found = Found(by_words(prompt, hits[:limit]), 0, 0)
+    else:
+        found = Found(fused(prompt, hits, scanned.attention, limit), scanned.indexed_tokens, scanned.indexed_chunks)
+    indexer.want(prompt, (place.chunk for place in found.places if place.attention is None))
+    return found
+
+
+def look_at(reader: ChunkReader, prompt: Prompt, places: Sequence[Place], asked: Asked, alone: float, spent: Spent) -> Steps[list[Place]]:
+    """Every place with the question put to it, best first. `alone`: the question's mean log-probability after the prefix alone.
     `spent` grows by what it took to read chunks that were not stored."""
-    chunks = [prompt.document(hit.document).chunk(hit.chunk) for hit in hits]
     caches = []
-    for chunk in chunks:
-        caches.append((yield from reader.open(chunk, prompt.salt, asked.end, spent)))
-    means = yield from mean_likelihoods(caches, [NOTHING] * len(chunks), asked)
-    places = [Place(chunk, hit.score, mean - alone) for chunk, hit, mean in zip(chunks, hits, means, strict=True)]
-    return sorted(places, key=lambda place: place.score, reverse=True)
+    for place in places:
+        caches.append((yield from reader.open(place.chunk, prompt.salt, asked.end, spent)))
+    means = yield from mean_likelihoods(caches, [NOTHING] * len(places), asked)
+    looked = [replace(place, likelihood=mean - alone) for place, mean in zip(places, means, strict=True)]
+    return sorted(looked, key=lambda place: place.score, reverse=True)
 
 
 def mean_likelihoods(caches: Sequence[KVCache], before: Sequence[TokenArray], asked: Asked) -> Steps[list[float]]:

@@ -1,9 +1,13 @@
-"""Located chunks: found by the question's words, with their scores and their texts. Knows no model. Imports no torch."""
+"""Located chunks: found by the question's words and by the scan, with their scores and their texts. Knows no model. Imports no torch."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.calibration import place_score
 from engine.events import Located
@@ -13,15 +17,17 @@ from engine.prompt import Chunk, Prompt
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A located chunk and its scores; `likelihood` is None for one that the model did not look at."""
+    """A located chunk and its scores; `likelihood` is None for one that the model did not look at, `attention` for one that is not
+    indexed."""
 
     chunk: Chunk
     lexical: float
     likelihood: float | None
+    attention: float | None = None
 
     @property
     def score(self) -> float:
-        return place_score(self.lexical, self.likelihood)
+        return place_score(self.lexical, self.likelihood, self.attention)
 
 
 def candidates(prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
@@ -34,6 +40,38 @@ def candidates(prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
 def by_words(prompt: Prompt, hits: Sequence[LexicalHit]) -> list[Place]:
     """The hits as places that the model did not look at."""
     return [Place(prompt.document(hit.document).chunk(hit.chunk), hit.score, None) for hit in hits]
+
+
+def fused(prompt: Prompt, hits: Sequence[LexicalHit], attention: NDArray[np.float32], limit: int) -> list[Place]:
+    """The best chunks by their words and the scan together, best first. `attention` is the scan's of every chunk, in the prompt's order,
+    NaN for one that is not indexed: such a one takes part by its words alone."""
+    firsts, count = {}, 0
+    for document in prompt.documents:
+        firsts[document.id], count = count, count + len(document)
+    lexical = {firsts[hit.document] + hit.chunk: hit.score for hit in hits}
+    numbers = {*lexical, *best_scores(attention, limit)}
+    order = list(firsts.items())
+    starts = [first for _, first in order]
+
+    def place(number: int) -> Place:
+        document, first = order[bisect_right(starts, number) - 1]
+        seen = None if np.isnan(attention[number]) else float(attention[number])
+        return Place(prompt.document(document).chunk(number - first), lexical.get(number, 0.0), None, seen)
+
+    def score(number: int) -> float:
+        seen = float(attention[number])
+        return place_score(lexical.get(number, 0.0), None, None if np.isnan(seen) else seen)
+
+    return [place(number) for number in sorted(numbers, key=lambda number: (-score(number), number))[:limit]]
+
+
+def best_scores(scores: NDArray[np.float32], most: int) -> list[int]:
+    """The numbers of the best scores; those that are NaN are left out."""
+    there = np.flatnonzero(~np.isnan(scores))
+    if len(there) > most:
+        there = there[np.argpartition(-scores[there], most - 1)[:most]]
+    best: list[int] = there.tolist()
+    return best
 
 
 @dataclass(slots=True)
@@ -55,4 +93,5 @@ class Texts:
     def located(self, place: Place) -> Located:
         chunk = place.chunk
         text = self.body(chunk)
-        return Located(chunk.document, chunk.index, chunk.start_char, chunk.end_char, text, place.score, place.lexical, place.likelihood)
+        scores = place.score, place.lexical, place.likelihood, place.attention
+        return Located(chunk.document, chunk.index, chunk.start_char, chunk.end_char, text, *scores)

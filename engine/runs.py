@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.cache.codec import BF16, Codec
-from engine.cache.keys import chunk_key
+from engine.cache.keys import chunk_key, image_part
 from engine.cache.kv_cache import KVCache, State
 from engine.cache.packing import Packing
 from engine.cache.store import ChunkStore
@@ -23,7 +23,7 @@ from engine.model.decoder import Decoder
 from engine.model.image_reader import ImageReader
 from engine.model.vision import Vision
 from engine.prompt import Chunk, ImageSegment, Prompt, TokenArray
-from engine.steps import Features, Forward, Steps
+from engine.steps import NO_ROWS, Features, Forward, Steps
 
 NOTHING = np.empty(0, dtype=np.int32)
 
@@ -93,7 +93,7 @@ class RunReader:
 
     def key(self, mode: str, salt: str, run: Run, *, prefix: TokenArray = NOTHING, parent: bytes = b"") -> bytes:
         kind = f"{mode} {self._packing.codec.name}"
-        images = [f"{image.segment.digest} {image.first}" for image in run.images]
+        images = [image_part(image.segment.digest, image.first) for image in run.images]
         return chunk_key(model=self._model, mode=kind, salt=salt, prefix=prefix, chunk=run.ids, images=images, parent=parent)
 
     def check(self, chunk: Chunk) -> None:
@@ -142,13 +142,22 @@ class RunReader:
 
     def read(self, run: Run, cache: KVCache) -> Steps[None]:
         """The model reads the run, up to the end of a page image at a time."""
+        for part in self.parts(run, cache):
+            yield (part,)
+
+    def parts(self, run: Run, cache: KVCache, below: int | None = None) -> Iterator[Forward]:
+        """The requests that read the run, each up to the end of a page image, to be made one after another; through all layers, or
+        through those below one for the normed input of every token (engine.steps.Forward)."""
         ids, begun = torch.from_numpy(np.array(run.ids)), 0
         for image in run.images:
             end = min(image.end, len(ids))
-            yield (Forward(ids[begun:end], cache, features=self._features(image, begun, end)),)
+            yield self._part(ids[begun:end], cache, below, self._features(image, begun, end))
             begun = end
         if begun < len(ids):
-            yield (Forward(ids[begun:], cache),)
+            yield self._part(ids[begun:], cache, below)
+
+    def _part(self, ids: Tensor, cache: KVCache, below: int | None, features: Features | None = None) -> Forward:
+        return Forward(ids, cache, NO_ROWS if below is None else range(len(ids)), features, below)
 
     def check_budget(self, taken: int, tokens: int, prompt: Prompt) -> None:
         """Raises StoreFull if `taken` bytes are more than the store may hold; so many `tokens` of the prompt are in it by now."""

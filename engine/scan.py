@@ -8,7 +8,7 @@ Legend: Q tokens of a question, N chunks, W width of a vector.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -30,63 +30,61 @@ def scan(questions: Sequence[Queries], keys: Sequence[bytes], view: View) -> Sco
 
     -1..1, higher is better; NaN where there is no record. A view has to stay valid until the next one is asked for.
     """
-    scores = np.full((len(questions), len(keys)), np.nan, dtype=np.float32)
-    if not questions:
-        return scores
-    block = _Block(questions)
+    scanning = Scan(questions, len(keys))
     for number, key in enumerate(keys):
-        record = view(key)
-        if record is None or not len(record):
-            continue
-        if not block.has_room(len(record)):
-            block.score(scores)
-        block.put(number, record)
-    block.score(scores)
-    return scores
+        scanning.put(number, view(key))
+    return scanning.scores()
 
 
-class _Block:
-    """Records side by side, and the chunks that they are of."""
+class Scan:
+    """One scan of N chunks while it goes on. Records lie side by side in a block until it is full."""
 
-    def __init__(self, questions: Sequence[Queries]) -> None:
+    def __init__(self, questions: Sequence[Queries], chunks: int) -> None:
+        """`questions`: at least one, each of at least one token."""
         vectors = torch.cat([question.vectors for question in questions])
         self._width, self._product = vectors.shape[1], _product(vectors)
         self._firsts = np.cumsum([0, *(len(question.vectors) for question in questions[:-1])])
         self._weights = torch.cat([question.weights for question in questions])[:, None].numpy() / ONE**2
-        self._rooms = self._allocate(BLOCK_TOKENS * self._width)
+        self._scores: Scores = np.full((len(questions), chunks), np.nan, dtype=np.float32)
+        self._room, self._tokens = _allocate(BLOCK_TOKENS * self._width)
         self._chunks: list[int] = []
         self._starts: list[int] = []
         self._end = 0
 
-    def has_room(self, size: int) -> bool:
-        return self._end + size <= len(self._rooms[0]) or not self._end
-
-    def put(self, chunk: int, record: memoryview) -> None:
-        room, end = self._rooms[0], self._end + len(record)
-        if end > len(room):  # it alone is longer than a block
-            self._rooms = self._allocate(end)
-            room = self._rooms[0]
-        room[self._end : end] = record
+    def put(self, chunk: int, record: memoryview | None) -> None:
+        """The record of the chunk of that number, None if it has none; it is copied."""
+        if record is None or not len(record):
+            return
+        if self._end + len(record) > len(self._room):
+            self._score()
+        if len(record) > len(self._room):
+            self._room, self._tokens = _allocate(len(record))
+        end = self._end + len(record)
+        self._room[self._end : end] = record
         self._chunks.append(chunk)
-        self._starts.append(self._end)
+        self._starts.append(self._end // self._width)
         self._end = end
 
-    def score(self, scores: Scores) -> None:
-        """Write the scores of the records at hand, and begin anew."""
+    def scores(self) -> Scores:
+        """fp32 [questions, N], once all records are in."""
+        self._score()
+        return self._scores
+
+    def _score(self) -> None:
+        """Write down the scores of the records in the block, and empty it."""
         if not self._end:
             return
-        tokens = self._rooms[1][: self._end].view(-1, self._width)
-        starts = np.array(self._starts, dtype=np.intp) // self._width
-        best = np.maximum.reduceat(self._product(tokens), starts, axis=1)
-        scores[:, self._chunks] = np.add.reduceat(best * self._weights, self._firsts, axis=0)
+        best = np.maximum.reduceat(self._product(self._tokens[: self._end].view(-1, self._width)), self._starts, axis=1)
+        self._scores[:, self._chunks] = np.add.reduceat(best * self._weights, self._firsts, axis=0)
         self._chunks.clear()
         self._starts.clear()
         self._end = 0
 
-    def _allocate(self, size: int) -> tuple[memoryview, Tensor]:
-        """The same bytes twice: to be written to, and to be multiplied."""
-        room = bytearray(size)
-        return memoryview(room), torch.frombuffer(room, dtype=torch.int8)
+
+def _allocate(size: int) -> tuple[memoryview, Tensor]:
+    """The same bytes twice: to be written to, and to be multiplied."""
+    room = bytearray(size)
+    return memoryview(room), torch.frombuffer(room, dtype=torch.int8)
 
 
 def _product(queries: Tensor) -> Callable[[Tensor], NDArray[np.float32] | NDArray[np.int32]]:
@@ -95,13 +93,3 @@ def _product(queries: Tensor) -> Callable[[Tensor], NDArray[np.float32] | NDArra
         return lambda tokens: torch._int_mm(queries, tokens.t()).numpy()
     wide = queries.float()  # sums stay below 2^24, which fp32 holds exactly
     return lambda tokens: (wide @ tokens.float().t()).numpy()
-
-
-def best_first(scores: Iterable[float], most: int) -> list[int]:
-    """The numbers of the best scores, best first; those without one are left out."""
-    values = np.fromiter(scores, dtype=np.float32)
-    there = np.flatnonzero(~np.isnan(values))
-    if len(there) > most:
-        there = there[np.argpartition(-values[there], most - 1)[:most]]
-    chosen: list[int] = there[np.argsort(-values[there], kind="stable")].tolist()
-    return chosen

@@ -7,14 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 
 from engine.asked import Asked
-from engine.calibration import FOUND_THRESHOLD, LOCATE_CHUNKS, LOOK_CHUNKS, READ_CHUNKS, SPAN_TOKENS, Evidence, found_probability
+from engine.calibration import (
+    ATTENTION_UNKNOWN,
+    FOUND_THRESHOLD,
+    LOCATE_CHUNKS,
+    LOOK_CHUNKS,
+    READ_CHUNKS,
+    SPAN_TOKENS,
+    WIDE_CHUNKS,
+    Evidence,
+    found_probability,
+)
 from engine.events import AnswerEvent, Done, Quote, Token, Usage
+from engine.index import Indexer
 from engine.lexical import LexicalHit, terms
-from engine.locate import look_at, mean_likelihoods
+from engine.locate import Found, find, look_at, mean_likelihoods
 from engine.opening import Model
-from engine.places import Place, Texts, by_words, candidates
+from engine.places import Place, Texts, candidates
 from engine.prefill import MODE, ChunkReader
 from engine.prompt import Prompt, TokenArray
 from engine.quote import locate_quote
@@ -23,6 +35,8 @@ from engine.reading_format import asking, ends, examples
 from engine.runs import Spent
 from engine.steps import Steps, Telling, heard
 
+# So many chunks' BM25 takes part beside the scan; what comes after them has hardly any.
+SCANNED_HITS = 1000
 # Of opened chunks for one sweep: as many as its questions are put to at a time.
 SWEEP_BYTES = 256 << 20
 
@@ -32,7 +46,8 @@ class SpanWay:
 
     mode = MODE
 
-    def __init__(self, model: Model, reader: ChunkReader) -> None:
+    def __init__(self, model: Model, reader: ChunkReader, indexer: Indexer | None = None) -> None:
+        self._indexer = indexer
         self._tokenizer, self._chat, self._name, self._reader = model.tokenizer, model.chat, model.decoder.config.name, reader
         self._words = SpanReader(model.decoder, model.tokenizer, examples(model.tokenizer), ends(model.tokenizer))
 
@@ -41,19 +56,29 @@ class SpanWay:
         return self._reader.spent
 
     def answer(self, asked: Asked) -> Telling[AnswerEvent, None]:
-        """The steps of one answer. Words are searched and texts read at once, in the caller's thread. Raises EngineError and OSError."""
-        hits = candidates(asked.prompt, asked.question, asked.options.locate_chunks or LOCATE_CHUNKS)
-        for hit in hits:
+        """The steps of one answer. Words are searched and texts read at once, in the caller's thread, but for those that only the scan
+        finds. Raises EngineError and OSError."""
+        limit = asked.options.locate_chunks or LOCATE_CHUNKS
+        hits = self.hits(asked.prompt, asked.question, limit)
+        for hit in hits[:limit]:
             asked.texts.of(hit.document)
-        return self._answer(asked, hits)
+        return self._answer(asked, hits, limit)
 
-    def look(self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, spent: Spent) -> Steps[list[Place]]:
-        """The chunks found by words, the best of them looked at by the model and put in order."""
-        if not hits:
-            return []
-        asked, alone = self._chat.ask(question), (yield from self._alone(question))
-        looked = yield from look_at(self._reader, prompt, hits[:LOOK_CHUNKS], asked, alone, spent)
-        return looked + by_words(prompt, hits[LOOK_CHUNKS:])
+    def hits(self, prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
+        """What the words say, of as many chunks as `look` makes use of to find so many places."""
+        return candidates(prompt, question, limit if self._indexer is None else max(limit, SCANNED_HITS))
+
+    def look(self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, spent: Spent, limit: int) -> Steps[Found]:
+        """The chunks found by words and by the scan, the best of them looked at by the model and put in order."""
+        if not terms(question) or not prompt.chunks:
+            return Found([])
+        asked = self._chat.ask(question)
+        found = yield from find(self._indexer, prompt, hits, asked, limit)
+        if not found.places:
+            return found
+        alone = yield from self._alone(question)
+        looked = yield from look_at(self._reader, prompt, found.places[:LOOK_CHUNKS], asked, alone, spent)
+        return replace(found, places=looked + found.places[LOOK_CHUNKS:])
 
     def find(self, question: str, places: Sequence[tuple[Place, str]]) -> Steps[list[Sentence]]:
         """The sentences of the places, each with its body's text, that may answer; best first."""
@@ -82,23 +107,36 @@ class SpanWay:
         (alone,) = yield from mean_likelihoods([cache], [asked.ids[:0]], asked)
         return alone
 
-    def _answer(self, asked: Asked, hits: Sequence[LexicalHit]) -> Telling[AnswerEvent, None]:
+    def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int) -> Telling[AnswerEvent, None]:
         prompt, question, options, texts, spent = asked.prompt, asked.question, asked.options, asked.texts, Spent()
-        places = yield from self.look(prompt, hits, question, spent)
+        located = yield from self.look(prompt, hits, question, spent, limit)
         asked.clock.located()
-        for place in places:
+        for place in located.places:
             yield texts.located(place)
-        looked = [place for place in places if place.likelihood is not None]
-        found = yield from self.find(question, [(place, texts.body(place.chunk)) for place in looked[: options.read_chunks or READ_CHUNKS]])
-        confidence = found_probability(evidence(question, found)) if found else 0.0
+        looked = [place for place in located.places if place.likelihood is not None]
         threshold = FOUND_THRESHOLD if options.threshold is None else options.threshold
+        found, confidence = yield from self._search(asked, looked, threshold)
         answer = ""
         if found and confidence >= threshold:
             read = self.read(found[0], asking(self._tokenizer, question), options.max_tokens or SPAN_TOKENS)
             answer = yield from heard(read, asked.clock.token)
             yield quoted(found[0], texts)
-        usage = Usage(prompt.tokens, prompt.chunks, sum(len(place.chunk.ids) for place in looked), len(looked))
+        read_tokens = sum(len(place.chunk.ids) for place in looked)
+        usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(looked), located.indexed_tokens, located.indexed_chunks)
         yield Done(answer, bool(answer), confidence, usage, asked.clock.timings(spent.seconds), self._name, self.mode)
+
+    def _search(self, asked: Asked, places: Sequence[Place], threshold: float) -> Steps[tuple[list[Sentence], float]]:
+        """The sentences of the first places, best first, and how likely it is that the answer is there. While that is less than the
+        threshold the next places are read too, up to WIDE_CHUNKS; only so many where the options say how many are to be read."""
+        found, confidence = list[Sentence](), 0.0
+        step, most = asked.options.read_chunks or READ_CHUNKS, asked.options.read_chunks or WIDE_CHUNKS
+        for first in range(0, min(len(places), most), step):
+            read = [(place, asked.texts.body(place.chunk)) for place in places[first : min(first + step, most)]]
+            found = sorted([*found, *(yield from self.find(asked.question, read))], key=lambda sentence: sentence.score, reverse=True)
+            confidence = found_probability(evidence(asked.question, found)) if found else 0.0
+            if confidence >= threshold:
+                break
+        return found, confidence
 
 
 def quoted(sentence: Sentence, texts: Texts) -> Quote:
@@ -120,4 +158,5 @@ def evidence(question: str, sentences: Sequence[Sentence]) -> Evidence:
         sentence=best.likelihood,
         overlap=best.overlap,
         margin=best.score - sentences[1].score if len(sentences) > 1 else 0.0,
+        attention=ATTENTION_UNKNOWN if best.place.attention is None else best.place.attention,
     )

@@ -11,7 +11,7 @@ import torch
 
 from engine import scan as scanning
 from engine.model.scan_head import Queries
-from engine.scan import best_first, scan
+from engine.scan import scan
 
 WIDTH = 32
 Records = dict[bytes, bytes]
@@ -60,7 +60,6 @@ def test_a_chunk_without_a_record_has_no_score_and_leaves_the_others_theirs() ->
 
 
 def test_it_asks_nothing_of_nothing() -> None:
-    assert scan([], [b"a"], lambda _: None).shape == (0, 1)
     assert scan([question(3)], [], lambda _: None).shape == (1, 0)
     assert np.isnan(scan([question(3)], [b"a", b"b"], lambda _: None)).all()
 
@@ -76,10 +75,3 @@ def test_its_memory_does_not_grow_with_the_prompt() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 100 * 4800, "a score a chunk and no more"
-
-
-def test_the_best_come_first_and_those_without_a_score_not_at_all() -> None:
-    scores = [0.1, float("nan"), 0.9, -0.5, 0.4, float("nan"), 0.9]
-    assert best_first(scores, 3) == [2, 6, 4]
-    assert best_first(scores, 99) == [2, 6, 4, 0, 3]
-    assert best_first([float("nan")], 2) == []
