@@ -24,7 +24,7 @@ FORBIDDEN = [
 # The bundled weights are fetched by pip, and a model server is spoken to over HTTP; nothing else in the engine has a network.
 HTTP_ALLOWED = ("engine.remote",)
 
-LAYERS = [{"urls", "asgi", "serve"}, {"api"}, {"upload", "ask"}, {"jobs"}, {"library"}, {"accounts"}, {"core"}]
+LAYERS = [{"urls", "asgi", "serve"}, {"api"}, {"upload", "ask", "checklist"}, {"jobs"}, {"library"}, {"accounts"}, {"core"}]
 # Below every layer: they import no app.
 BELOW_ALL = ("webapp.celery", "webapp.settings")
 
@@ -73,7 +73,9 @@ def test_it_imports_its_own_code_inside_functions_only_to_keep_torch_out() -> No
     assert len(lazy) <= LAZY_MOST, "\n".join(map(str, lazy))
 
 
-@pytest.mark.parametrize("modules", [["webapp.urls"], ["webapp.upload.tasks", "webapp.ask.tasks"]], ids=["web", "tasks"])
+@pytest.mark.parametrize(
+    "modules", [["webapp.urls"], ["webapp.upload.tasks", "webapp.ask.tasks", "webapp.checklist.tasks"]], ids=["web", "tasks"]
+)
 def test_it_loads_no_torch_into_a_process_that_does_not_answer(modules: list[str]) -> None:
     code = "import sys, django; django.setup(); import " + ", ".join(modules) + "; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

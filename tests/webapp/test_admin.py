@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from webapp.accounts.models import ApiToken, User
 from webapp.accounts.services import token_create
 from webapp.ask.models import Answer, Citation, Question
+from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument
 from webapp.jobs.models import Job, JobKind
 from webapp.library.models import Collection, Document, Page
 
@@ -27,6 +28,9 @@ def rows(alice: User, collection: Collection) -> str:
     question = Question.objects.create(collection=collection, owner=alice, text="How much?")
     answer = Answer.objects.create(question=question, job=job)
     Citation.objects.create(answer=answer, number=1, document_name="a.pdf", document_path="a.pdf", quote="90", start_char=0, end_char=2)
+    sweep = Sweep.objects.create(checklist=Checklist.objects.create(collection=collection, owner=alice, questions=["How much?"]))
+    swept = SweptDocument.objects.create(sweep=sweep, document=document, number=0, name="a.pdf", path="a.pdf", sha256="0" * 64)
+    Cell.objects.create(document=swept, question=0, answer="90")
     return token_create(owner=alice, name="laptop")[1]
 
 

@@ -67,6 +67,8 @@ def _remember(response: Any, names: dict[str, str]) -> None:
         Document.objects.filter(id=names["DOCUMENT"]).update(state=DocumentState.READY)
     elif "job" in made and Question.objects.filter(id=made["id"]).exists():
         names |= {"QUESTION": made["id"], "JOB": made["job"]}
+    elif "coverage" in made:
+        names["SWEEP"] = made["id"]
     elif "name" in made and "state" not in made:
         names["COLLECTION"] = made["id"]
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from webapp.accounts.models import ApiToken, User, token_digest
 from webapp.ask.models import Answer, AnswerState, Citation, Question
+from webapp.checklist.models import Checklist, Sweep
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.library.models import Collection, Document, DocumentState
 
@@ -86,6 +87,7 @@ def addresses_of(collection: Collection) -> tuple[list[str], list[str]]:
     """Every address that names something of the collection's owner: those to get and those to post to."""
     document = document_of(collection)
     answer = answer_of(collection)
+    sweep = Sweep.objects.create(checklist=Checklist.objects.create(collection=collection, owner=collection.owner, questions=["Why?"]))
     token = ApiToken.objects.create(owner=collection.owner, name="mine", prefix="lr_", digest=token_digest("x"))
     reads = [
         reverse("library-collection", args=[collection.id]),
@@ -97,6 +99,9 @@ def addresses_of(collection: Collection) -> tuple[list[str], list[str]]:
         reverse("ask-detail", args=[answer.question_id]),
         reverse("ask-export", args=[answer.question_id, "json"]),
         reverse("ask-export", args=[answer.question_id, "md"]),
+        reverse("checklist-list", args=[collection.id]),
+        reverse("checklist-detail", args=[sweep.id]),
+        reverse("checklist-export", args=[sweep.id]),
     ]
     writes = [
         reverse("library-collection-rename", args=[collection.id]),
@@ -106,6 +111,9 @@ def addresses_of(collection: Collection) -> tuple[list[str], list[str]]:
         reverse("upload-retry", args=[document.id]),
         reverse("ask-question", args=[collection.id]),
         reverse("ask-stop", args=[answer.id]),
+        reverse("checklist-create", args=[collection.id]),
+        reverse("checklist-stop", args=[sweep.id]),
+        reverse("checklist-continue", args=[sweep.id]),
         reverse("accounts-token-delete", args=[token.id]),
     ]
     return reads, writes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ninja import NinjaAPI
 
-from webapp.api import collections, documents, jobs, questions
+from webapp.api import collections, documents, jobs, questions, sweeps
 from webapp.api.auth import TokenAuth
 from webapp.api.errors import errors_register
 
@@ -23,4 +23,5 @@ api.add_router("/collections", collections.router)
 api.add_router("/documents", documents.router)
 api.add_router("/jobs", jobs.router)
 api.add_router("/questions", questions.router)
+api.add_router("/sweeps", sweeps.router)
 errors_register(api)

@@ -11,9 +11,11 @@ from ninja.pagination import paginate
 from webapp.api.auth import ApiRequest
 from webapp.api.limits import AskThrottle
 from webapp.api.paging import Pages
-from webapp.api.schemas import AskedOut, CollectionIn, CollectionOut, DocumentOut, QuestionIn, QuestionOut, UploadOut
+from webapp.api.schemas import AskedOut, CollectionIn, CollectionOut, DocumentOut, QuestionIn, QuestionOut, SweepIn, SweepRecord, UploadOut
 from webapp.ask.models import Question
 from webapp.ask.services import question_ask
+from webapp.checklist.models import Sweep
+from webapp.checklist.services import sweep_create
 from webapp.library.models import Collection, Document
 from webapp.library.selectors import collection_detail, collection_list
 from webapp.library.services import collection_create, collection_delete
@@ -69,3 +71,10 @@ def ask(request: ApiRequest, collection_id: UUID, body: QuestionIn) -> Status[As
     """Queues the question; ask for /questions/ID until its state is done, stopped or failed."""
     collection = collection_detail(owner=request.auth, collection_id=collection_id)
     return Status(202, AskedOut.of(question_ask(collection=collection, owner=request.auth, text=body.question)))
+
+
+@router.post("/{collection_id}/sweeps", response={202: SweepRecord}, throttle=[AskThrottle()])
+def sweep(request: ApiRequest, collection_id: UUID, body: SweepIn) -> Status[Sweep]:
+    """Puts the same questions to every document, each alone; ask for /sweeps/ID until its state is done, stopped or failed."""
+    collection = collection_detail(owner=request.auth, collection_id=collection_id)
+    return Status(202, sweep_create(collection=collection, owner=request.auth, questions=body.questions))

@@ -8,6 +8,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from webapp.ask.services import QuestionRefused
+from webapp.checklist.services import SweepRefused
 from webapp.library.services import NameRefused
 
 
@@ -30,6 +31,10 @@ def errors_register(api: NinjaAPI) -> None:
 
     @api.exception_handler(QuestionRefused)
     def refused(request: HttpRequest, error: QuestionRefused) -> HttpResponse:
+        return _answer(request, str(error), 409)
+
+    @api.exception_handler(SweepRefused)
+    def unswept(request: HttpRequest, error: SweepRefused) -> HttpResponse:
         return _answer(request, str(error), 409)
 
     @api.exception_handler(NameRefused)

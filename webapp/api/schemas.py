@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Field, Schema
 
 from webapp.ask.models import Question
+from webapp.checklist.models import Sweep
+from webapp.checklist.selectors import coverage
 from webapp.jobs.models import Job
 from webapp.library.models import Document
 
@@ -148,3 +150,64 @@ class QuestionRecord(Schema):
     error: str
     prompt_hash: str
     answer: AnswerRecord
+
+
+class SweepIn(Schema):
+    questions: list[Annotated[str, Field(pattern=NO_NUL)]]
+
+
+class SweepOut(Schema):
+    """A sweep in a list; what it covers is at /sweeps/ID."""
+
+    id: UUID
+    collection: UUID = Field(..., alias="checklist.collection_id")
+    questions: list[str] = Field(..., alias="checklist.questions")
+    state: str
+    error: str
+    job: UUID | None = Field(None, alias="job_id")
+    created_at: datetime
+
+
+class MissingOut(Schema):
+    path: str
+    reason: str
+
+
+class CoverageOut(Schema):
+    """A document counts when all its questions are answered. `line` is the same in words."""
+
+    line: str
+    documents: int
+    documents_of: int
+    tokens: int
+    tokens_of: int
+    cells: int
+    cells_of: int
+    found: int
+    left_out: list[MissingOut]
+    failed: list[MissingOut]
+
+
+class SweepRecord(SweepOut):
+    model: str
+    mode: str
+    coverage: CoverageOut
+
+    @staticmethod
+    def resolve_coverage(sweep: Sweep) -> CoverageOut:
+        return CoverageOut.from_orm(coverage(sweep=sweep))
+
+
+class CellOut(Schema):
+    """The answer to question number `question`, from 0, over one document alone; `error` says why there is none."""
+
+    document: UUID | None = Field(None, alias="document.document_id")
+    path: str = Field(..., alias="document.path")
+    question: int
+    answer: str
+    found: bool
+    confidence: float
+    citations: list[dict[str, Any]]
+    nearest: dict[str, Any]
+    read_tokens: int
+    error: str

@@ -29,6 +29,7 @@ class JobKind(models.TextChoices):
     PARSE = "parse", "Parse"
     PREFILL = "prefill", "Prefill"
     ANSWER = "answer", "Answer"
+    SWEEP = "sweep", "Sweep"
 
 
 class Job(Row):

@@ -20,5 +20,6 @@ ROUTES = {
     JobKind.PARSE: Route("upload.parse_document", "ingest", 0),
     JobKind.PREFILL: Route("upload.prefill_document", "engine", 9),
     JobKind.ANSWER: Route("ask.answer_question", "engine", 0),
+    JobKind.SWEEP: Route("checklist.ask_documents", "engine", 9),
 }
 QUEUES = ("ingest", "engine")

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "webapp.jobs",
     "webapp.upload",
     "webapp.ask",
+    "webapp.checklist",
     "webapp.api",
 ]
 
@@ -141,6 +142,11 @@ LONGREAD_STORE_BYTES = environment.number("LONGREAD_STORE_BYTES", 8 * 10**9)
 
 # A running job that has not been heard of for so long is taken from its worker (which says something every few seconds).
 LONGREAD_SILENCE_SECONDS = environment.number("LONGREAD_SILENCE_SECONDS", 20)
+
+# A sweep is a table that people read: more questions than a long contract checklist has, or more documents than can be looked through,
+# are two of them. Each cell takes about a second with the bundled model on two cores.
+LONGREAD_SWEEP_QUESTIONS = environment.number("LONGREAD_SWEEP_QUESTIONS", 60)
+LONGREAD_SWEEP_DOCUMENTS = environment.number("LONGREAD_SWEEP_DOCUMENTS", 2000)
 
 # One upload request. A browser sends one file a request, so that each has its own progress and its own error.
 LONGREAD_UPLOAD_BYTES = environment.number("LONGREAD_UPLOAD_BYTES", 200 * 10**6)

@@ -1,0 +1,214 @@
+"""Reads of sweeps: how far one is, what it covers, and its table. Everything is its owner's: for anybody else it does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Page as PaginatedPage
+from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from webapp.accounts.models import User
+from webapp.checklist.models import Cell, Sweep, SweepState, SweptDocument
+from webapp.core.templatetags.words import counted
+from webapp.library.models import Collection
+
+DOCUMENTS_A_PAGE = 50
+SWEEPS_SHOWN = 50
+NAMES_SHOWN = 5
+# An estimate from less than this is noise.
+ESTIMATE_CELLS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A document that the table says nothing of, or not all, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a sweep has put its questions to, of all that the collection held. A document counts when all its questions are answered."""
+
+    documents: int
+    documents_of: int
+    tokens: int
+    tokens_of: int
+    cells: int
+    cells_of: int
+    found: int
+    left_out: list[LeftOut]
+    failed: list[LeftOut]
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.cells // self.cells_of if self.cells_of else 0
+
+    @property
+    def is_whole(self) -> bool:
+        return self.documents == self.documents_of
+
+    @property
+    def line(self) -> str:
+        """40 of 42 documents, 1.2 of 1.3 million tokens; 2 failed: a.pdf, b.pdf"""
+        parts = [f"{self.documents:,} of {counted(self.documents_of, 'document')}, {_tokens(self.tokens, self.tokens_of)}"]
+        parts += [f"{len(rows):,} {what}: {_names(rows)}" for what, rows in (("not asked", self.left_out), ("failed", self.failed)) if rows]
+        return "; ".join(parts)
+
+
+def _tokens(done: int, total: int) -> str:
+    if total < 10**6:
+        return f"{done:,} of {counted(total, 'token')}"
+    return f"{done / 10**6:.1f} of {total / 10**6:.1f} million tokens"
+
+
+def _names(rows: Sequence[LeftOut]) -> str:
+    more = f" and {len(rows) - NAMES_SHOWN:,} more" if len(rows) > NAMES_SHOWN else ""
+    return ", ".join(row.path for row in rows[:NAMES_SHOWN]) + more
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Answers a minute since the job at work began, and the seconds that the rest takes at that; None while they cannot be told."""
+
+    per_minute: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """One place of the table: `document_id` opens the viewer, None where the document is gone; `cell` is None until it is answered."""
+
+    document: SweptDocument
+    number: int
+    question: str
+    cell: Cell | None
+
+    @property
+    def key(self) -> str:
+        return f"cell-{self.document.number}-{self.number}"
+
+    @property
+    def citations(self) -> list[dict[str, Any]]:
+        """With the document that they are of, so that they can be opened."""
+        return [citation | {"document_id": self.document.document_id} for citation in self.cell.citations] if self.cell else []
+
+    @property
+    def nearest(self) -> dict[str, Any] | None:
+        """The best located place, opened without a mark: it is no quote."""
+        return self.cell.nearest | {"document": self.document.document_id} if self.cell and self.cell.nearest else None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """`title` and `document` of a document's row, `title` alone of a question's."""
+
+    title: str
+    document: SweptDocument | None
+    cells: list[TableCell]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Documents down and questions across, or the other way round: the longer list goes down."""
+
+    across: list[TableRow]
+    down: list[TableRow]
+    questions_down: bool
+    page: PaginatedPage[SweptDocument]
+
+
+def sweep_list(*, collection: Collection) -> QuerySet[Sweep]:
+    sweeps = Sweep.objects.filter(checklist__collection=collection).select_related("checklist")
+    return sweeps.annotate(document_count=Count("documents"))[:SWEEPS_SHOWN]
+
+
+def sweeps_of(*, owner: User) -> QuerySet[Sweep]:
+    return Sweep.objects.filter(checklist__owner=owner).select_related("checklist")
+
+
+def sweep_detail(*, owner: User, sweep_id: UUID) -> Sweep:
+    """Raises Http404 where the owner has no such sweep."""
+    sweeps = Sweep.objects.select_related("checklist__collection", "checklist__owner", "job")
+    return get_object_or_404(sweeps, checklist__owner=owner, id=sweep_id)
+
+
+def cell_list(*, sweep: Sweep) -> QuerySet[Cell]:
+    """By document, then question."""
+    return Cell.objects.filter(document__sweep=sweep).select_related("document")
+
+
+def coverage(*, sweep: Sweep) -> Coverage:
+    questions = len(sweep.checklist.questions)
+    counted = sweep.documents.annotate(
+        answered=Count("cells", filter=Q(cells__error="")),
+        failed=Count("cells", filter=~Q(cells__error="")),
+        found=Count("cells", filter=Q(cells__found=True)),
+    )
+    rows = list(counted)
+    whole = [row for row in rows if row.answered == questions]
+    asked = [row for row in rows if not row.left_out]
+    return Coverage(
+        documents=len(whole),
+        documents_of=len(rows),
+        tokens=sum(row.token_count for row in whole),
+        tokens_of=sum(row.token_count for row in rows),
+        cells=sum(row.answered + row.failed for row in asked),
+        cells_of=questions * len(asked),
+        found=sum(row.found for row in rows),
+        left_out=[LeftOut(row.path, row.left_out) for row in rows if row.left_out],
+        failed=_failed(sweep, [row for row in rows if row.failed]),
+    )
+
+
+def _failed(sweep: Sweep, rows: Sequence[SweptDocument]) -> list[LeftOut]:
+    """Each with the first of its reasons."""
+    reasons: dict[UUID, str] = {}
+    for document, error in Cell.objects.filter(document__sweep=sweep).exclude(error="").values_list("document_id", "error"):
+        reasons.setdefault(document, error)
+    return [LeftOut(row.path, reasons.get(row.id, "")) for row in rows]
+
+
+def pace(*, sweep: Sweep, left: int) -> Pace:
+    """Of the job at work."""
+    job = sweep.job
+    if sweep.state != SweepState.RUNNING or job is None or job.started_at is None:
+        return Pace(None, None)
+    seconds = (timezone.now() - job.started_at).total_seconds()
+    answered = Cell.objects.filter(document__sweep=sweep, created_at__gte=job.started_at).count()
+    if answered < ESTIMATE_CELLS or seconds <= 0:
+        return Pace(None, None)
+    return Pace(60 * answered / seconds, seconds / answered * left)
+
+
+def table(*, sweep: Sweep, page: int) -> Table:
+    found = Paginator(sweep.documents.all(), DOCUMENTS_A_PAGE).get_page(page)
+    documents, questions = list(found.object_list), sweep.checklist.questions
+    cells = {(cell.document_id, cell.question): cell for cell in Cell.objects.filter(document__in=documents)}
+    by_document = [
+        TableRow(
+            document.path,
+            document,
+            [TableCell(document, number, question, cells.get((document.id, number))) for number, question in enumerate(questions)],
+        )
+        for document in documents
+    ]
+    by_question = [TableRow(question, None, [row.cells[number] for row in by_document]) for number, question in enumerate(questions)]
+    if len(by_question) > len(by_document):
+        return Table(by_document, by_question, True, found)
+    return Table(by_question, by_document, False, found)
+
+
+def fresh_cells(*, sweep: Sweep, page: int, since: datetime) -> list[TableCell]:
+    """Those of a page of the table that were answered since then."""
+    documents = list(Paginator(sweep.documents.all(), DOCUMENTS_A_PAGE).get_page(page).object_list)
+    cells = Cell.objects.filter(document__in=documents, created_at__gte=since).select_related("document")
+    return [TableCell(cell.document, cell.question, sweep.checklist.questions[cell.question], cell) for cell in cells]

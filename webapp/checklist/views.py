@@ -1,0 +1,112 @@
+"""The pages of sweeps: those of a collection with the form for a new one, and one sweep's table as it fills."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from webapp.accounts.requests import UserRequest
+from webapp.checklist.export import export_response
+from webapp.checklist.models import Sweep
+from webapp.checklist.selectors import coverage, fresh_cells, pace, sweep_detail, sweep_list, table
+from webapp.checklist.services import SweepRefused, sweep_continue, sweep_create, sweep_stop
+from webapp.core.rendering import render_page, wants
+from webapp.library.selectors import collection_counts, collection_detail
+
+# Rows that were written while the last look was taken come with the next one.
+OVERLAP = timedelta(seconds=5)
+
+
+@login_required
+@require_GET
+def sweeps(request: UserRequest, collection_id: UUID) -> HttpResponse:
+    return _list(request, collection_id, "")
+
+
+def _list(request: UserRequest, collection_id: UUID, typed: str) -> HttpResponse:
+    collection = collection_detail(owner=request.user, collection_id=collection_id)
+    context = {"collection": collection, "counts": collection_counts(collection=collection), "sweeps": sweep_list(collection=collection)}
+    return render_page(request, "checklist/sweeps.html", context | {"typed": typed})
+
+
+@login_required
+@require_POST
+def create(request: UserRequest, collection_id: UUID) -> HttpResponse:
+    """`questions`: one a line. Where they are refused, they stay in the form."""
+    collection = collection_detail(owner=request.user, collection_id=collection_id)
+    typed = request.POST.get("questions", "")
+    try:
+        sweep = sweep_create(collection=collection, owner=request.user, questions=typed.splitlines())
+    except SweepRefused as error:
+        messages.error(request, str(error))
+        return _list(request, collection_id, typed)
+    return redirect("checklist-detail", sweep.id)
+
+
+@login_required
+@require_GET
+def sweep(request: UserRequest, sweep_id: UUID) -> HttpResponse:
+    """The whole page, or what of it has changed `since` the last look."""
+    row = sweep_detail(owner=request.user, sweep_id=sweep_id)
+    number = request.GET.get("documents", "1")
+    page = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 1
+    context = _state(row, page)
+    if wants(request, "sweep_state"):
+        context |= {"fresh": fresh_cells(sweep=row, page=page, since=_since(request))}
+    else:
+        context |= {"table": table(sweep=row, page=page)}
+    return render_page(request, "checklist/sweep.html", context, fragments=("sweep_state",))
+
+
+def _state(row: Sweep, page: int) -> dict[str, Any]:
+    covered = coverage(sweep=row)
+    return {
+        "sweep": row,
+        "checklist": row.checklist,
+        "collection": row.checklist.collection,
+        "coverage": covered,
+        "pace": pace(sweep=row, left=covered.cells_of - covered.cells),
+        "now": timezone.now().isoformat(),
+        "page": page,
+    }
+
+
+def _since(request: UserRequest) -> datetime:
+    """The last look, and all there is where that is no moment."""
+    try:
+        seen = datetime.fromisoformat(request.GET.get("since", ""))
+        return (seen if seen.tzinfo else timezone.make_aware(seen)) - OVERLAP
+    except (ValueError, OverflowError):
+        return timezone.now() - timedelta(days=1)
+
+
+@login_required
+@require_POST
+def stop(request: UserRequest, sweep_id: UUID) -> HttpResponse:
+    row = sweep_detail(owner=request.user, sweep_id=sweep_id)
+    if not sweep_stop(sweep=row):
+        messages.error(request, "This sweep has ended already.")
+    return redirect("checklist-detail", row.id)
+
+
+@login_required
+@require_POST
+def go_on(request: UserRequest, sweep_id: UUID) -> HttpResponse:
+    row = sweep_detail(owner=request.user, sweep_id=sweep_id)
+    if not sweep_continue(sweep=row):
+        messages.error(request, "This sweep has not ended yet.")
+    return redirect("checklist-detail", row.id)
+
+
+@login_required
+@require_GET
+def export(request: UserRequest, sweep_id: UUID) -> HttpResponseBase:
+    return export_response(sweep_detail(owner=request.user, sweep_id=sweep_id))
