@@ -9,11 +9,13 @@ attention chunk goes on in the next one, as the model reads any long text. For m
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from engine.cache.keys import document_key
 from engine.cache.kv_cache import KVCache, State
+from engine.cache.store import ChunkStore
 from engine.errors import EngineError, StoreFull
 from engine.events import PrefillEvent
 from engine.prompt import Chunk, Prompt, TokenArray
@@ -55,14 +57,18 @@ class ComposedReader:
     def open(self, chunks: Sequence[Chunk], salt: str, room: int, spent: Spent) -> Steps[KVCache]:
         """A cache over the prefix and these chunks in their order, with room for so many tokens more; its forks copy nothing.
 
-        `spent` grows by what had to be read. A store that is full costs only the reading next time. Raises PromptUnreadable.
+        What is stored as the cache's own numbers is not copied either: as long as the cache or a fork of it lives, it reads where the
+        store's file lies in memory, whatever is deleted there. `spent` grows by what had to be read. A store that is full costs only the
+        reading next time. Raises PromptUnreadable.
         """
         keys = [self.key(chunk, salt) for chunk in chunks]
+        held = Held(self._runs.store)
         states: dict[bytes, State] = {}
         missing: dict[bytes, Chunk] = {}
         for key, chunk in zip(keys, chunks, strict=True):
-            stored = None if key in missing else states.get(key) or self._stored(key, chunk)
-            if stored is not None:
+            if key in states or key in missing:
+                continue
+            if (stored := self._runs.lying(held.reading, key, self._start(chunk), len(chunk.ids))) is not None:
                 states[key] = stored
             else:
                 missing[key] = chunk
@@ -72,7 +78,7 @@ class ComposedReader:
                     self._runs.keep(key, value, document_key(chunk.document, salt))
                 states[key] = self._runs.unpacked(value, self._start(chunk), len(chunk.ids))
         cache = (yield from self._prefix_read()).fork()
-        cache.compose((states[key].whole for key in keys), room)
+        cache.compose((states[key].whole for key in keys), room, held)
         return cache
 
     def prefill(self, prompt: Prompt, deadline: float | None = None) -> Telling[PrefillEvent, None]:
@@ -107,9 +113,6 @@ class ComposedReader:
         states = (State(cache.save().whole, None) for cache in caches)
         return {self.key(chunk, salt): self._runs.packed(state) for chunk, state in zip(chunks, states, strict=True)}
 
-    def _stored(self, key: bytes, chunk: Chunk) -> State | None:
-        return self._runs.stored(key, self._start(chunk), len(chunk.ids))
-
     def _start(self, chunk: Chunk) -> int:
         """Where a chunk would begin that ends at a boundary: where it ends, no chunked layer's state is kept."""
         return -len(chunk.ids) % self._attention_chunk
@@ -118,6 +121,15 @@ class ComposedReader:
         if self._after_prefix is None:
             (self._after_prefix,) = yield from self._runs.read_alone([Run(self._prefix)])
         return self._after_prefix
+
+
+class Held:
+    """A reading of the store that lasts as long as this lives: the memory that a composed cache shares with the store belongs to it."""
+
+    def __init__(self, store: ChunkStore) -> None:
+        stack = ExitStack()
+        self.reading = stack.enter_context(store.reading())
+        weakref.finalize(self, stack.close)
 
 
 def together(chunks: Iterable[Chunk], tokens: int) -> Iterator[list[Chunk]]:

@@ -17,7 +17,7 @@ from engine.cache.codec import BF16, Codec
 from engine.cache.keys import chunk_key, image_part
 from engine.cache.kv_cache import KVCache, State
 from engine.cache.packing import Packing
-from engine.cache.store import ChunkStore
+from engine.cache.store import ChunkStore, Reading
 from engine.errors import PromptUnreadable, StoreFull
 from engine.model.decoder import Decoder
 from engine.model.image_reader import ImageReader
@@ -174,8 +174,12 @@ class RunReader:
     def stored(self, key: bytes, start: int, tokens: int) -> State | None:
         """The state that is stored under the key of so many tokens at positions start.. ; one that is not just that is dropped."""
         with self.store.reading() as reading:
-            value = reading.view("state", key)
-            state = self._packing.unpack(value, start, tokens) if value is not None else None
+            return self.lying(reading, key, start, tokens, shared=False)
+
+    def lying(self, reading: Reading, key: bytes, start: int, tokens: int, *, shared: bool = True) -> State | None:
+        """The same where it lies in the store, if `shared`: to be read only, and as long as the reading lasts."""
+        value = reading.view("state", key)
+        state = self._packing.unpack(value, start, tokens, shared=shared) if value is not None else None
         if value is not None and state is None:
             self.store.delete("state", [key])
         return state

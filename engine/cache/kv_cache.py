@@ -31,11 +31,13 @@ KeysValues = tuple[Tensor, Tensor]
 
 @dataclass(slots=True)
 class Part:
-    """`room` is [layers of the track, 2, G, capacity, D], settled up to `length`. A shared part is only read."""
+    """`room` is [layers of the track, 2, G, capacity, D], settled up to `length`. A shared part is only read. `owner` is whatever the
+    room's memory belongs to, if not to the room: it lives as long as the part."""
 
     room: Tensor
     length: int = 0
     shared: bool = False
+    owner: object = None
 
     @property
     def free(self) -> int:
@@ -109,24 +111,25 @@ class Track:
             last.room[:, :, :, last.length : last.length + tokens] = state
             last.length += tokens
 
-    def share(self, state: Tensor) -> None:
+    def share(self, state: Tensor, owner: object = None) -> None:
         """Append state [layers, 2, G, T, D] as it lies, if it is of this type and device. Nobody may change it from now on."""
         if state.shape[3]:
-            self.parts.append(Part(state.to(self._device, self.dtype), state.shape[3], shared=True))
+            room = state.to(self._device, self.dtype)
+            self.parts.append(Part(room, state.shape[3], shared=True, owner=owner if room is state else None))
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` tokens."""
         kept, left = [], length
         for part in self.parts:
             if left > 0:
-                kept.append(Part(part.room, min(part.length, left), part.shared))
+                kept.append(Part(part.room, min(part.length, left), part.shared, part.owner))
             left -= part.length
         self.parts = kept
 
     def fork(self) -> Track:
         for part in self.parts:
             part.shared = True
-        return Track(self._shape, self.dtype, self._device, [Part(part.room, part.length, True) for part in self.parts])
+        return Track(self._shape, self.dtype, self._device, [Part(part.room, part.length, True, part.owner) for part in self.parts])
 
     def empty(self) -> Track:
         return Track(self._shape, self.dtype, self._device)
@@ -211,17 +214,18 @@ class KVCache:
         self._pass = Pass([])
         self.whole.reserve(tokens)
 
-    def compose(self, chunks: Iterable[Tensor], room: int = 0) -> None:
+    def compose(self, chunks: Iterable[Tensor], room: int = 0, owner: object = None) -> None:
         """Put the global layers' states [layers, 2, G, T, D] of chunks that were read alone behind what is here, as they lie: none is
         copied that is of the cache's type and on its device, and none may be changed as long as this cache or a fork of it lives.
 
         The next token begins an attention chunk of its own, the first after all these tokens: what the chunked layers would know of them
-        is not needed. There is room for so many tokens more. Raises EngineError for a model without chunked layers.
+        is not needed. There is room for so many tokens more. `owner`: of the states' memory; it is held as long as that is used.
+        Raises EngineError for a model without chunked layers.
         """
         if self._chunk is None:
             raise EngineError("This model has no chunked layers: what it reads depends on positions, and chunks of it cannot be composed.")
         for state in chunks:
-            self.whole.share(state)
+            self.whole.share(state, owner)
         self.current = self.current.empty()
         self._composed = self.length = -(-self.whole.length // self._chunk) * self._chunk
         self._skipped = self.length - self.whole.length

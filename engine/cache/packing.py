@@ -5,8 +5,10 @@ where the run ends inside an attention chunk, the chunked layers' of the run's p
 from __future__ import annotations
 
 import struct
+import warnings
 
 import torch
+from torch import Tensor
 
 from engine.cache.codec import Codec
 from engine.cache.kv_cache import State
@@ -37,13 +39,18 @@ class Packing:
         opened = 0 if state.current is None else state.current.shape[3]
         return b"".join([self._header(tokens, opened), *map(self.codec.encode, parts)])
 
-    def unpack(self, value: bytes | memoryview, start: int, tokens: int) -> State | None:
-        """The state of so many tokens at positions start.., in memory of its own; None for any bytes that are not exactly that."""
+    def unpack(self, value: bytes | memoryview, start: int, tokens: int, *, shared: bool = False) -> State | None:
+        """The state of so many tokens at positions start..; None for any bytes that are not exactly that.
+
+        In memory of its own, or if `shared` where the value lies, as far as the codec can use it there: it may then not be written to,
+        and the value has to stay as long as the state does.
+        """
         opened = tail(start, tokens, self._chunk)
         if len(value) != self.size(start, tokens) or value[: HEADER.size] != self._header(tokens, opened):
             return None
-        stored = torch.empty(len(value) - HEADER.size, dtype=torch.uint8)
-        stored.numpy().data[:] = value[HEADER.size :]
+        stored = there(value[HEADER.size :])
+        if not shared:
+            stored = stored.clone()
         parts = zip(torch.split(stored, self._sizes(start, tokens)), self._shapes(start, tokens), strict=True)
         whole, current = (self.codec.decode(part, shape) for part, shape in parts)
         return State(whole, current if opened else None)
@@ -61,3 +68,12 @@ class Packing:
         config = self._config
         layers = len(config.global_layers), len(config.chunked_layers)
         return HEADER.pack(*layers, config.kv_heads, config.head_dim, self.codec.name.encode(), tokens, opened)
+
+
+def there(value: bytes | memoryview) -> Tensor:
+    """The bytes as uint8 where they lie, to be read only."""
+    if not len(value):
+        return torch.empty(0, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*buffer is not writable.*")  # nobody writes to it
+        return torch.frombuffer(value, dtype=torch.uint8)

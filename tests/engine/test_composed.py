@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.cache.codec import Plain
 from engine.citing import SOME_VERIFIED
 from engine.engine import Engine
 from engine.errors import EngineError, ModelDamaged
@@ -51,7 +52,7 @@ def scout(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, torch.nn.Modu
 def engine(scout: tuple[Path, torch.nn.Module], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine = opened(scout[0], tmp_path_factory.mktemp("store"), reading="composed")
     # What is stored is rounded; in the model's own type the answers can be compared.
-    engine._composed.reader._runs._packing.dtype = torch.float32  # type: ignore[union-attr]
+    engine._composed.reader._runs._packing.codec = Plain(torch.float32)  # type: ignore[union-attr]
     yield engine
     engine.close()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+import weakref
 from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
@@ -11,10 +14,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.cache.codec import BF16, Codec, Plain
-from engine.cache.kv_cache import COPY_TOKENS
+from engine.cache.codec import BF16, INT8, Codec, Plain
+from engine.cache.kv_cache import COPY_TOKENS, KVCache
+from engine.cache.packing import HEADER, there
 from engine.cache.store import ChunkStore
-from engine.composition import ComposedReader, together
+from engine.composition import ComposedReader, Held, together
 from engine.errors import EngineError, PromptUnreadable, StoreFull
 from engine.events import PrefillEvent
 from engine.loading.load import load_model
@@ -234,3 +238,59 @@ def test_it_takes_a_question_back_and_no_composed_chunk(fp32: Model) -> None:
     assert difference(logits_after(fp32.decoder, cache, QUESTION), expected) <= 1e-5
     with pytest.raises(EngineError, match="put together as a whole"):
         cache.truncate(32)
+
+
+# --- where the store lies ---
+
+
+def places(cache: KVCache) -> list[int]:
+    """Where in memory the composed parts lie, the prefix and the question's room left out."""
+    return [part.room.data_ptr() for part in cache.whole.parts[1:-1]]
+
+
+def test_it_reads_where_the_store_lies_as_long_as_a_cache_lives(fp32: Model, store: ChunkStore) -> None:
+    reader = fp32.reader(store)
+    fp32.prefill(reader)
+    chunks = list(chunks_of(PROMPT))
+    expected = fp32.asked(reader)
+    cache = run(reader.open(chunks, PROMPT.salt, len(QUESTION), Spent()), fp32.decoder)
+    keys = [reader.key(chunk, PROMPT.salt) for chunk in chunks]
+    with store.reading() as reading:
+        views = [reading.view("state", key) for key in keys]
+        assert places(cache) == [there(view).data_ptr() + HEADER.size for view in views if view is not None]
+        del views
+    question = cache.fork()
+    del cache
+    gc.collect()
+    store.delete("state", keys)
+    for number in range(40):
+        store.put("state", number.to_bytes(32), bytes(len(chunks) * 4096))
+    assert difference(logits_after(fp32.decoder, question, QUESTION), expected) <= 1e-5
+    held = question.whole.parts[1].owner
+    assert isinstance(held, Held)
+    ended = weakref.ref(held)
+    del held, question
+    gc.collect()
+    assert ended() is None, "nothing holds the store's old pages any longer"
+
+
+def test_it_copies_what_is_stored_in_other_numbers(fp32: Model, store: ChunkStore) -> None:
+    for codec in (BF16, INT8):
+        reader = fp32.reader(store, codec)
+        first = fp32.asked(reader)
+        cache = run(reader.open(list(chunks_of(PROMPT)), PROMPT.salt, 1, Spent()), fp32.decoder)
+        assert {part.room.dtype for part in cache.whole.parts} == {torch.float32}
+        assert torch.equal(fp32.asked(reader), first)
+        assert 0 < difference(first, fp32.expected()) < 2.0
+
+
+def test_a_store_may_close_before_what_was_read_of_it_goes(fp32: Model, tmp_path: Path) -> None:
+    store = ChunkStore(tmp_path / "closed", 50 << 20)
+    reader = fp32.reader(store)
+    fp32.prefill(reader)
+    cache = run(reader.open(list(chunks_of(PROMPT)), PROMPT.salt, 1, Spent()), fp32.decoder)
+    store.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del cache
+        gc.collect()
