@@ -29,6 +29,28 @@ KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer, [G, L, D] each."""
 
 
+class Room(NamedTuple):
+    """A part as loops over memory see it: the address of its first key, how many bytes lie between layers, between a layer's keys and its
+    values, and between heads; and how many tokens it holds, D numbers of this type each, one after another."""
+
+    address: int
+    layer: int
+    value: int
+    head: int
+    length: int
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, room: Tensor, length: int) -> Room:
+        layer, value, head = (stride * room.itemsize for stride in room.stride()[:3])
+        return cls(room.data_ptr(), layer, value, head, length, room.dtype)
+
+
+def in_order(room: Tensor) -> bool:
+    """Whether a room's tokens lie one after another in the processor's memory."""
+    return room.is_cpu and room.stride()[3:] == (room.shape[4], 1)
+
+
 @dataclass(slots=True)
 class Part:
     """`room` is [layers of the track, 2, G, capacity, D], settled up to `length`. A shared part is only read. `owner` is whatever the
@@ -54,6 +76,7 @@ class Track:
         # shape: layers, G, D
         self._shape, self.dtype, self._device = shape, dtype, device
         self.parts = parts or []
+        self._coming = 0
         self._targets: tuple[Tensor, ...] = ()
         self._views: list[tuple[Tensor, ...]] = []
 
@@ -79,18 +102,32 @@ class Track:
         self.parts.append(self._part(tokens))
 
     def begin(self, tokens: int) -> None:
-        """Make room for so many new tokens, and the views that the layers write and read, all at once."""
+        """Make room for so many new tokens."""
         self.reserve(tokens)
+        self._coming = tokens
+
+    def _lay_out(self) -> None:
+        """The views that the layers write and read, all at once."""
         last = self.parts[-1]
-        self._targets = by_layer(last.room[:, :, :, last.length : last.length + tokens])
+        end = last.length + self._coming
+        self._targets = by_layer(last.room[:, :, :, last.length : end])
         self._views = [by_layer(part.settled()) for part in self.parts[:-1]]
-        self._views.append(by_layer(last.room[:, :, :, : last.length + tokens]))
+        self._views.append(by_layer(last.room[:, :, :, :end]))
 
     def write(self, index: int, k: Tensor, v: Tensor) -> list[KeysValues]:
         """Put one layer's new k and v [G, T, D] after the settled tokens; returns that layer's parts, the new tokens last."""
+        if not self._targets:
+            self._lay_out()
         self._targets[2 * index].copy_(k)
         self._targets[2 * index + 1].copy_(v)
         return [(views[2 * index], views[2 * index + 1]) for views in self._views]
+
+    def rooms(self, tokens: int) -> list[Room]:
+        """The parts with the new tokens that `begin` made room for; none where their memory does not lie as loops read it."""
+        if not all(in_order(part.room) for part in self.parts):
+            return []
+        rooms = [Room.of(part.room, part.length) for part in self.parts]
+        return [*rooms[:-1], rooms[-1]._replace(length=rooms[-1].length + tokens)] if rooms else []
 
     def settle(self, tokens: int) -> None:
         """What every layer wrote counts from now on."""
@@ -239,6 +276,14 @@ class KVCache:
         if self._chunk is not None:
             first, end = runs[-1]
             (self._pass.after or self.current).begin(end - first)
+
+    def rooms(self, *, chunked: bool) -> list[Room]:
+        """For a loop over memory in the place of `write`: the parts that this pass's tokens attend to in the layers of one kind, the last
+        with room for these tokens. None where they stand in two attention chunks, or memory does not lie as such a loop reads it."""
+        tokens = self._pass.runs[-1][1]
+        if chunked and len(self._pass.runs) > 1:
+            return []
+        return (self.current if chunked else self.whole).rooms(tokens)
 
     def write(self, layer: int, k: Tensor, v: Tensor) -> list[Attended]:
         """One layer's new keys and values [G, T, D] in; what each run of the new tokens attends to out."""

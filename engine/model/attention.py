@@ -18,7 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.cache.kv_cache import KeysValues, KVCache
+from engine.cache.layout import slots
 from engine.config import ModelConfig
+from engine.model.few import Rooms
 from engine.model.linear import Linear
 from engine.model.norm import rms
 from engine.model.rope import rotate
@@ -39,11 +41,14 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What the tokens' positions mean to a layer: angles, each [T, 1, D], and how much a query without positions grows, [T, 1, 1]."""
+    """What the tokens' positions mean to a layer: angles, each [T, 1, D], and how much a query without positions grows, [T, 1, 1];
+    and where a few tokens' keys go in the global and the chunked layers, if `engine.model.few` serves."""
 
     cos: Tensor
     sin: Tensor
     growth: Tensor | None
+    whole: Rooms | None = None
+    current: Rooms | None = None
 
 
 class Attention(nn.Module):
@@ -53,24 +58,25 @@ class Attention(nn.Module):
         super().__init__()
         self.layer, self.rope, self.qk_norm, self.eps = layer, config.rope[layer], config.qk_norm, config.norm_eps
         self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
+        self.slot = slots(config)[layer]
         self.qkv = Linear(config.hidden, (config.heads + 2 * config.kv_heads) * config.head_dim)
         self.out = Linear(config.heads * config.head_dim, config.hidden)
-        self.many_dtype: torch.dtype | None = None  # of the products of many queries, where it is not the cache's
 
     def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
         # x: [T of all segments, C]
-        q, k, v = self.project(x, places)
-        if len(segments) == 1:
-            mixed = self.mix(segments[0].cache, q, k, v)
+        placed = self.project(x, places)
+        rooms = places.current if self.slot.chunked else places.whole
+        if rooms is not None:
+            mixed = rooms.attend(self.slot.index, *(each.float() for each in placed))
         else:
             sizes = [segment.tokens for segment in segments]
-            parts = zip(segments, *(torch.split(placed, sizes, 1) for placed in (q, k, v)), strict=True)
-            mixed = torch.cat([self.mix(segment.cache, *own) for segment, *own in parts], dim=1)
-        out: Tensor = self.out(mixed.transpose(0, 1).reshape(len(x), -1).to(x.dtype))
+            parts = zip(segments, *(torch.split(each.transpose(0, 1), sizes, 1) for each in placed), strict=True)
+            mixed = torch.cat([self.mix(segment.cache, *own) for segment, *own in parts], dim=1).transpose(0, 1)
+        out: Tensor = self.out(mixed.reshape(len(x), -1).to(x.dtype))
         return out
 
     def project(self, x: Tensor, places: Places) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries [H, T, D], keys and values [G, T, D], placed."""
+        """Queries [T, H, D], keys and values [T, G, D], placed."""
         heads = self.qkv(x).view(len(x), -1, self.head_dim)
         turned, values = heads[:, : -self.kv_heads], heads[:, -self.kv_heads :]
         if self.rope:
@@ -80,27 +86,27 @@ class Attention(nn.Module):
         queries, keys = turned[:, : self.heads], turned[:, self.heads :]
         if not self.rope and places.growth is not None:
             queries = queries * places.growth
-        return queries.transpose(0, 1), keys.transpose(0, 1), values.transpose(0, 1)
+        return queries, keys, values
 
     def mix(self, cache: KVCache, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """[H, T, D]: one segment's queries [H, T, D] over its cache, which takes the new keys and values [G, T, D]."""
         attended = cache.write(self.layer, k, v)
         if len(attended) == 1:
-            return attend(q, attended[0].parts, self.many_dtype)
-        return torch.cat([attend(q[:, run.first : run.end], run.parts, self.many_dtype) for run in attended], dim=1)
+            return attend(q, attended[0].parts)
+        return torch.cat([attend(q[:, run.first : run.end], run.parts) for run in attended], dim=1)
 
     def keep(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> None:
         """Only write the caches: all that is wanted of the last layer where nobody asks for the tokens' own results."""
         _, k, v = self.project(x, places)
         sizes = [segment.tokens for segment in segments]
-        for segment, *own in zip(segments, torch.split(k, sizes, 1), torch.split(v, sizes, 1), strict=True):
+        for segment, *own in zip(segments, *(torch.split(each.transpose(0, 1), sizes, 1) for each in (k, v)), strict=True):
             segment.cache.write(self.layer, *own)
 
 
-def attend(q: Tensor, parts: Sequence[KeysValues], many_dtype: torch.dtype | None = None) -> Tensor:
+def attend(q: Tensor, parts: Sequence[KeysValues]) -> Tensor:
     """[H, T, D] for queries [H, T, D] that are the last T of all the parts' tokens; in the products' type (`product_dtype`)."""
     (heads, tokens, size), (groups, length, _) = q.shape, parts[0][0].shape
-    dtype = product_dtype(parts[0][0], tokens, many_dtype)
+    dtype = product_dtype(parts[0][0], tokens)
     if len(parts) == 1 and length <= KEY_BLOCK_TOKENS:
         parts = [(parts[0][0].to(dtype), parts[0][1].to(dtype))]
         if tokens == 1:
@@ -116,12 +122,10 @@ def attend(q: Tensor, parts: Sequence[KeysValues], many_dtype: torch.dtype | Non
     return (tiles[0] if len(tiles) == 1 else torch.cat(tiles, 2)).view(heads, tokens, size)
 
 
-def product_dtype(k: Tensor, tokens: int, many_dtype: torch.dtype | None = None) -> torch.dtype:
-    """The type in which `tokens` queries meet these keys: for many, `many_dtype` if there is one; for a few on a CPU, fp32 in the place of
-    bf16, whose products of few rows are slow there; else that of the keys."""
-    if tokens >= MANY_TOKENS:
-        return many_dtype or k.dtype
-    return torch.float32 if k.dtype is torch.bfloat16 and k.device.type == "cpu" else k.dtype
+def product_dtype(k: Tensor, tokens: int) -> torch.dtype:
+    """The type in which `tokens` queries meet these keys: that of the keys; but fp32 for a few that would meet bf16 on a CPU, whose
+    products of few rows are slow there."""
+    return torch.float32 if tokens < MANY_TOKENS and k.dtype is torch.bfloat16 and k.device.type == "cpu" else k.dtype
 
 
 def attend_tile(queries: Tensor, blocks: Sequence[KeysValues]) -> Tensor:

@@ -16,6 +16,7 @@ from engine.cache.kv_cache import KVCache
 from engine.config import ModelConfig, Temperature
 from engine.model.attention import Attention, Places, Segment
 from engine.model.feed_forward import FeedForward
+from engine.model.few import Rooms
 from engine.model.int4_stack import pack_int4
 from engine.model.linear import Linear, to_int8
 from engine.model.moe import MoE
@@ -65,8 +66,8 @@ class Decoder(nn.Module):
     def from_weights(cls, config: ModelConfig, weights: dict[str, Tensor], *, int8: bool = False, codec: Codec = "bf16") -> Decoder:
         """Built without memory of its own and given these tensors, all of them and no other.
 
-        `int8`: matrix products in int8 (engine.model.linear), everything between them in fp32, but the attention of
-        many queries in the weights' type.
+        `int8`: matrix products in int8 (engine.model.linear), everything between them in fp32; keys and values, and the
+        attention of many queries, in the weights' type.
         `codec`: the one that the experts' weights were quantised into (engine.loading.quantise); those in int4 are used up.
         """
         with torch.device("meta"):
@@ -85,9 +86,7 @@ class Decoder(nn.Module):
         for part in self.modules():
             if isinstance(part, RMSNorm):
                 part.float()
-            elif isinstance(part, Attention):
-                part.many_dtype = self.dtype
-        self.dtype = self.kv_dtype = torch.float32
+        self.dtype = torch.float32
 
     @property
     def device(self) -> torch.device:
@@ -150,7 +149,9 @@ class Decoder(nn.Module):
         positions = torch.cat(runs).to(self.device)
         cos, sin = angles(positions, self.frequencies, self.dtype)
         temperature = self.config.temperature
-        return Places(cos, sin, None if temperature is None else growth(positions, temperature, self.dtype))
+        caches, tokens = [segment.cache for segment in segments], [segment.tokens for segment in segments]
+        whole, current = (Rooms.of(caches, tokens, chunked=chunked) for chunked in (False, True))
+        return Places(cos, sin, None if temperature is None else growth(positions, temperature, self.dtype), whole, current)
 
 
 def advance(segments: Sequence[Segment]) -> None:

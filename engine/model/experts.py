@@ -6,10 +6,10 @@ Knows nothing of routing. Legend: T tokens, C hidden, F ffn, E experts.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.model.channel_stack import ChannelStack
+from engine.model.feed_forward import gated_of
 from engine.model.int4_stack import Int4Stack
 from engine.model.weight_codec import Codec
 
@@ -26,8 +26,7 @@ class Experts(nn.Module):
 
     def forward(self, x: Tensor, expert: int) -> Tensor:
         """That expert's output [T, C] for x [T, C]; no other expert's weights are read."""
-        gate, up = times(x, self.gate_up, expert).chunk(2, dim=-1)
-        return times(F.silu(gate) * up, self.down, expert)
+        return times(gated_of(times(x, self.gate_up, expert)), self.down, expert)
 
 
 def stack(experts: int, inputs: int, outputs: int, codec: Codec) -> Stack:

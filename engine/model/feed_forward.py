@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.model.linear import Linear
+from engine.model.loops import fits, gated
 
 
 class FeedForward(nn.Module):
@@ -18,6 +19,13 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [T, C]
-        gate, up = self.gate_up(x).chunk(2, dim=-1)
-        down: Tensor = self.down(F.silu(gate) * up)
+        down: Tensor = self.down(gated_of(self.gate_up(x)))
         return down
+
+
+def gated_of(gate_up: Tensor) -> Tensor:
+    """silu(gate) * up for gates and ups side by side."""
+    if fits(gate_up):
+        return gated(gate_up)
+    gate, up = gate_up.chunk(2, dim=-1)
+    return F.silu(gate) * up

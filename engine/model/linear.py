@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.model.loops import multiplied, rounded, stepped, weighed
+
 LARGEST = 127.0
 ZERO_POINT = 128  # activations are quantised to unsigned bytes around it
-# Tensors, because as plain numbers they would be made into some in every layer of every token.
-STEP, SMALLEST = torch.tensor(1 / LARGEST), torch.tensor(1e-12)
 # Quantises its fp32 input by one given step, multiplies in integers, and gives fp32 again, in one go.
 INT8_PRODUCT = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
 INT8_ENGINE = "fbgemm"
-MANY_TOKENS = 64
+FEW_TOKENS, MANY_TOKENS = 1, 64
 VNNI_FLAGS = {"avx512_vnni", "avx_vnni"}
 
 
@@ -40,7 +40,8 @@ class Linear(nn.Module):
 class Int8Linear(nn.Module):
     """The same with int8 weights, for fp32 x on a CPU that has int8 products (`cpu_has_int8`).
 
-    Two products give the same whole numbers: one that quantises its input by itself is quicker for few tokens, the bare one for many.
+    Three products give the same whole numbers: a loop that reads each weight once is the quickest for one token, FBGEMM's for some, the
+    bare one for many.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -50,15 +51,14 @@ class Int8Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # x: fp32 [T, in]
+        if len(x) <= FEW_TOKENS:
+            return multiplied(x, self.rows, self.steps)
         if len(x) < MANY_TOKENS:
-            step = torch.addcmul(SMALLEST, x.abs().amax(-1, keepdim=True), STEP)
-            product: Tensor = INT8_PRODUCT(x / step, 1.0, ZERO_POINT, self.packed)
+            scaled, step = stepped(x)
+            product: Tensor = INT8_PRODUCT(scaled, 1.0, ZERO_POINT, self.packed)
             return product.mul_(step)
-        # The same without a copy of x's size. Rounded around the zero point as the other does it: a number that is nearly a half may else
-        # go up here and down there.
-        step = torch.addcmul(SMALLEST, torch.maximum(x.amax(-1, keepdim=True), x.amin(-1, keepdim=True).neg_()), STEP)
-        whole = (x / step).add_(ZERO_POINT).round_().sub_(ZERO_POINT).to(torch.int8)
-        return torch._int_mm(whole, self.rows.t()).float().mul_(self.steps).mul_(step)
+        whole, step = rounded(x)
+        return weighed(torch._int_mm(whole, self.rows.t()), self.steps, step)
 
 
 def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from engine.model.loops import fits, normed
+
 
 class RMSNorm(nn.Module):
     """x / rms(x) * weight over the last dimension."""
@@ -18,11 +20,15 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [T, C]
+        if fits(x):
+            return normed(x, self.weight, constant(self.eps, x.dtype, x.device))
         return rms(x, self.eps) * self.weight
 
 
 def rms(x: Tensor, eps: float) -> Tensor:
     """x / rms(x) over the last dimension, in x's type."""
+    if fits(x):
+        return normed(x, None, constant(eps, x.dtype, x.device))
     norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide(x.dtype))
     mean = torch.addcmul(constant(eps, norm.dtype, norm.device), norm, norm, value=1 / x.shape[-1])
     return (x * mean.rsqrt_()).to(x.dtype)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.config import ModelConfig, RopeScaling
+from engine.model.loops import fits, turned
 
 
 def frequencies(config: ModelConfig) -> Tensor:
@@ -34,12 +35,14 @@ def angles(positions: Tensor, frequencies: Tensor, dtype: torch.dtype) -> tuple[
 
     In fp32 an angle at position 10,000,000 is off by up to half a radian.
     """
-    turned = positions[:, None, None].double() * frequencies.double()
-    cos, sin = turned.cos(), turned.sin()
+    turns = positions[:, None, None].double() * frequencies.double()
+    cos, sin = turns.cos(), turns.sin()
     return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Each head of x [T, heads, D] turned by its position's angles."""
+    if fits(x) and x.stride()[1:] == (x.shape[2], 1) and cos.is_contiguous() and len(cos) == len(x):
+        return turned(x, cos, sin)
     swapped = x.view(*x.shape[:-1], 2, -1).flip(-2).view(x.shape)
     return torch.addcmul(x * cos, swapped, sin)

@@ -1,0 +1,145 @@
+"""Attention of a few new tokens of each of many sequences, in one compiled loop for all of them.
+
+Every thread takes its share of all sequences' heads, and reads the keys where the caches hold them. What torch offers for this copies
+keys into a wider type, takes one sequence at a time, or leaves a thread idle. Knows no model.
+Legend: T new tokens of all sequences, H query heads, G kv heads, D head size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numba import carray, njit
+from torch import Tensor
+
+from engine.cache.kv_cache import KVCache, Room
+from engine.model.compiled import HEADER, Loop, as_bits, as_float, floats, halves, loop, numbers, share, two_to
+
+f32, i32 = np.float32, np.int32
+LOG2_E = 1.4426950408889634
+# With more of one sequence matrix products are quicker.
+FEW_TOKENS = 8
+
+
+class Rooms:
+    """Where the keys and values of so many new tokens of each sequence go in one track, and where those before them lie."""
+
+    def __init__(self, tokens: Sequence[int], rooms: Sequence[Sequence[Room]]) -> None:
+        first, sequences, parts = 0, list[tuple[int, ...]](), list[tuple[int, ...]]()
+        for count, own in zip(tokens, rooms, strict=True):
+            sequences.append((first, count, len(parts), len(own)))
+            parts += [room[:5] for room in own]
+            first += count
+        self.longest = max(sum(room.length for room in own) for own in rooms)
+        self._loop = ATTENDED[rooms[0][0].dtype]
+        self._sequences, self._parts = torch.tensor(sequences), torch.tensor(parts)
+
+    @classmethod
+    def of(cls, caches: Sequence[KVCache], tokens: Sequence[int], *, chunked: bool) -> Rooms | None:
+        """None where this loop does not serve: for many tokens, on another device, in another type, or over a chunk's boundary."""
+        if max(tokens) > FEW_TOKENS:
+            return None
+        rooms = [cache.rooms(chunked=chunked) for cache in caches]
+        return cls(tokens, rooms) if all(own and own[0].dtype in ATTENDED for own in rooms) else None
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """fp32 [T, H, D] of fp32 queries [T, H, D], keys and values [T, G, D] of the track's layer of this number; keeps the latter two.
+        Tokens may lie apart, heads may not."""
+        tokens, heads, size = q.shape
+        out, scores = q.new_empty(tokens, heads, size), q.new_empty(len(self._sequences) * heads, self.longest)
+        places = q.data_ptr(), k.data_ptr(), v.data_ptr(), out.data_ptr(), scores.data_ptr()
+        apart = q.stride(0), k.stride(0), v.stride(0)
+        table = self._sequences.data_ptr(), self._parts.data_ptr(), len(self._sequences)
+        self._loop(*places, *apart, *table, self.longest, heads, k.shape[1], size, layer)
+        return out
+
+
+@njit(inline="always", error_model="numpy")
+def from_half(bits: Any) -> Any:
+    """The fp32 number of these bits of a bf16 one."""
+    return as_float(i32(i32(bits) << 16))
+
+
+@njit(inline="always", error_model="numpy")
+def to_half(number: Any) -> Any:
+    """The bits of the nearest bf16 number, an even one where two are as near."""
+    bits = as_bits(number)
+    return np.uint16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16)
+
+
+@njit(inline="always")
+def itself(number: Any) -> Any:
+    return number
+
+
+def attended(kept: Any, width: int, read: Any, write: Any) -> Loop:
+    """The loop over keys that are kept so: pointers, bytes a number, and ways to and from fp32."""
+
+    def heads_of_all(given: Any) -> None:
+        a = carray(given, HEADER + 16)
+        q_apart, k_apart, v_apart = a[HEADER + 5], a[HEADER + 6], a[HEADER + 7]
+        sequences, all_parts, count, longest = numbers(a[HEADER + 8]), numbers(a[HEADER + 9]), a[HEADER + 10], a[HEADER + 11]
+        heads, groups, size, layer = a[HEADER + 12], a[HEADER + 13], a[HEADER + 14], a[HEADER + 15]
+        scale = f32(LOG2_E / np.sqrt(f32(size)))
+        begin, end = share(a, count * heads)
+        for job in range(begin, end):
+            sequence, head = job // heads, job % heads
+            group = head // (heads // groups)
+            first, tokens = sequences[4 * sequence], sequences[4 * sequence + 1]
+            parts, many = sequences[4 * sequence + 2], sequences[4 * sequence + 3]
+            scores = floats(a[HEADER + 4] + 4 * job * longest)
+            length = 0
+            for p in range(parts, parts + many):
+                length += all_parts[5 * p + 4]
+            last = 5 * (parts + many - 1)
+            # Every head's job keeps its group's new keys and values before it reads any: all of a group write the same.
+            own = all_parts[last] + layer * all_parts[last + 1] + group * all_parts[last + 3]
+            for t in range(tokens):
+                at = own + (all_parts[last + 4] - tokens + t) * size * width
+                k_to, v_to = kept(at), kept(at + all_parts[last + 2])
+                k_from = floats(a[HEADER + 1] + 4 * ((first + t) * k_apart + group * size))
+                v_from = floats(a[HEADER + 2] + 4 * ((first + t) * v_apart + group * size))
+                for d in range(size):
+                    k_to[d] = write(k_from[d])
+                    v_to[d] = write(v_from[d])
+            for t in range(tokens):
+                q = floats(a[HEADER] + 4 * ((first + t) * q_apart + head * size))
+                out = floats(a[HEADER + 3] + 4 * ((first + t) * heads + head) * size)
+                seen, done, top = length - tokens + t + 1, 0, f32(-np.inf)
+                for p in range(parts, parts + many):
+                    base = all_parts[5 * p] + layer * all_parts[5 * p + 1] + group * all_parts[5 * p + 3]
+                    here = min(all_parts[5 * p + 4], seen - done)
+                    for j in range(here):
+                        k, score = kept(base + j * size * width), f32(0)
+                        for d in range(size):
+                            score += q[d] * read(k[d])
+                        scores[done + j] = score * scale
+                        top = max(top, score * scale)
+                    done += here
+                total = f32(0)
+                for j in range(seen):
+                    weight = two_to(scores[j] - top)
+                    scores[j] = weight
+                    total += weight
+                for d in range(size):
+                    out[d] = f32(0)
+                done = 0
+                for p in range(parts, parts + many):
+                    base = all_parts[5 * p] + layer * all_parts[5 * p + 1] + group * all_parts[5 * p + 3] + all_parts[5 * p + 2]
+                    here = min(all_parts[5 * p + 4], seen - done)
+                    for j in range(here):
+                        v, weight = kept(base + j * size * width), scores[done + j] / total
+                        for d in range(size):
+                            out[d] += weight * read(v[d])
+                    done += here
+
+    return loop(heads_of_all)
+
+
+ATTENDED: dict[torch.dtype, Loop] = {
+    torch.bfloat16: attended(halves, 2, from_half, to_half),
+    torch.float32: attended(floats, 4, itself, itself),
+}
