@@ -138,6 +138,7 @@ class EngineStatus:
     store_bytes: int
     store_budget_bytes: int
     store_chunks: int
+    store_index_bytes: int = 0
     prefill_tokens_per_second: float | None = None
     index_tokens_per_second: float | None = None
     answers_running: int = 0

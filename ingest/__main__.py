@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import EngineError, StoreFull
-from engine.events import AnswerEvent, Done, Located
+from engine.events import AnswerEvent, Done, Located, Tier
 from engine.face import EngineFace
 from engine.prompt import Prompt
 from engine.tokenizer import Tokenizer
@@ -24,6 +24,7 @@ from ingest.sources import Sources, prompt_over, read_sources
 
 # Enough for a contract of some fifty pages; nobody waits much longer for a terminal to come back.
 READ_AHEAD_SECONDS = 40.0
+STAGES: dict[Tier, str] = {"index": "indexing", "full": "reading ahead"}
 
 
 def main() -> int:
@@ -76,7 +77,7 @@ def _read_ahead(engine: EngineFace, prompt: Prompt, console: Console) -> None:
     tried.touch()
     with suppress(KeyboardInterrupt, StoreFull):
         for event in engine.prefill(prompt, deadline=time.monotonic() + READ_AHEAD_SECONDS):
-            console(Progress("reading ahead for further questions (Ctrl-C stops)", event.tokens_done, event.tokens, "tokens"))
+            console(Progress(f"{STAGES[event.tier]} for further questions (Ctrl-C stops)", event.tokens_done, event.tokens, "tokens"))
     console.clear()
 
 
@@ -104,6 +105,8 @@ def _print_refusals(sources: Sources, console: Console) -> None:
 def _text(answered: Answered) -> str:
     usage = answered["usage"]
     read = f"read {usage['read_tokens']:,} of {usage['prompt_tokens']:,} tokens in {answered['timings']['total_s']:.1f} s"
+    if usage["indexed_tokens"] is not None and usage["indexed_tokens"] < usage["prompt_tokens"]:
+        read += f"; {usage['indexed_tokens']:,} of them had been read ahead"
     if not answered["found"]:
         nearest = [f"  {place_name(place)}" for place in answered["located"][:3]]
         return "\n".join([f"Not found ({read}).", *(["The nearest passages:", *nearest] if nearest else [])])

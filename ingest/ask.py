@@ -78,7 +78,8 @@ class SourcePlaces:
     def located(self, located: Located) -> Answered:
         """A located passage as `ask --json` prints it."""
         place = self.place(located.document, located.start_char, located.end_char)
-        return place | {"score": located.score, "text": located.text}
+        scores = {"score": located.score, "lexical": located.lexical, "attention": located.attention}
+        return place | scores | {"text": located.text}
 
 
 @dataclass(slots=True)
@@ -114,7 +115,12 @@ class _Answer:
             "located": self.located,
             "model": done.model,
             "mode": done.mode,
-            "usage": {"prompt_tokens": usage.prompt_tokens, "chunks": usage.chunks, "read_tokens": usage.read_tokens},
+            "usage": {
+                "prompt_tokens": usage.prompt_tokens,
+                "chunks": usage.chunks,
+                "read_tokens": usage.read_tokens,
+                "indexed_tokens": usage.indexed_tokens,
+            },
             "timings": {
                 "parse_s": round(parse_s, 4),
                 "prefill_s": timings.prefill_s,

@@ -72,7 +72,9 @@ def test_it_shows_tokens_before_the_answer_ends(page: Page) -> None:
     page.add_init_script(NOTE_TOKENS)
     new_collection(page, "Streaming")
     upload(page, CONTRACT)
-    expect(page.locator("#documents .state.ready, #documents .state.reading, #documents .state.indexed")).to_be_visible(timeout=60_000)
+    expect(
+        page.locator("#documents .state.ready, #documents .state.reading, #documents .state.indexed, #documents .state.parsed")
+    ).to_be_visible(timeout=60_000)
     page.get_by_label("What do you want to know?").fill(QUESTION)
     page.locator("form.ask button").click()
     expect(page.locator("#answer")).to_be_visible(timeout=90_000)

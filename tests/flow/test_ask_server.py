@@ -40,7 +40,7 @@ def test_it_answers_with_the_same_object(tmp_path: Path, url: str) -> None:
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert set(answer) == {"answer", "found", "confidence", "citations", "located", "model", "mode", "usage", "timings"}
-    assert set(answer["usage"]) == {"prompt_tokens", "chunks", "read_tokens"}
+    assert set(answer["usage"]) == {"prompt_tokens", "chunks", "read_tokens", "indexed_tokens"}
     assert (answer["model"], answer["mode"]) == ("smollm2", "whole prompt")
     assert (answer["located"][0]["document"], answer["located"][0]["path"], answer["located"][0]["first_line"]) == (
         "agreement.txt",

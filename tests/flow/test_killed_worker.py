@@ -46,7 +46,7 @@ def caught_in_the_middle(api: Api, document: str) -> bool:
 
 def settled(api: Api, document: str) -> dict[str, Any] | None:
     shown = api.get(f"/documents/{document}")
-    return shown if shown["state"] in {"indexed", "reading", "ready", "failed"} else None
+    return shown if shown["state"] in {"parsed", "reading", "indexed", "ready", "failed"} else None
 
 
 def uploaded(api: Api) -> tuple[str, str]:

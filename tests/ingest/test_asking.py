@@ -62,8 +62,8 @@ def test_it_prints_the_object_that_the_design_fixes(files: list[Path], tmp_path:
     assert answered["citations"] == [
         {"document": "a.pdf", "page": 2, "quote": "fee is", "start_char": 10, "end_char": 16, "verified": True}
     ]
-    assert set(answered["located"][0]) == {"document", "page", "score", "text"}
-    assert list(answered["usage"]) == ["prompt_tokens", "chunks", "read_tokens"]
+    assert set(answered["located"][0]) == {"document", "page", "score", "lexical", "attention", "text"}
+    assert list(answered["usage"]) == ["prompt_tokens", "chunks", "read_tokens", "indexed_tokens"]
     assert answered["timings"] == {"parse_s": 0.5, "prefill_s": 0.2, "locate_s": 0.1, "first_token_s": 0.3, "total_s": 0.4}
 
 

@@ -21,6 +21,6 @@ def terms_document(collection: Collection) -> Document:
     document.folder.original.write_text(TEXT)
     read_document(document.name, document.path, document.folder, Tokenizer.open(default_folder()))
     index_document(lexical_path(collection.id), str(document.id), document.folder)
-    document.state = DocumentState.INDEXED
+    document.state = DocumentState.PARSED
     document.save()
     return document

@@ -87,7 +87,7 @@ def test_it_takes_a_name_for_people_and_never_for_a_path(collection: Collection,
 
 def test_it_makes_a_document_that_can_be_asked(collection: Collection) -> None:
     document = parse(accepted(collection, "terms.md", b"# Terms\n\nThe fee is 40 euros a month.\n"))
-    assert (document.state, document.kind, document.chunk_count) == (DocumentState.INDEXED, "text", 1)
+    assert (document.state, document.kind, document.chunk_count) == (DocumentState.PARSED, "text", 1)
     assert document.jobs.filter(kind=JobKind.PREFILL, state=JobState.QUEUED).count() == 1
 
 
@@ -140,7 +140,7 @@ def test_it_reads_a_failed_document_again(collection: Collection, django_capture
     with django_capture_on_commit_callbacks(execute=True):
         run_job(str(job.id), "test", lambda job, report: 1 // 0)  # type: ignore[arg-type, return-value]
         document_retry(document=document)
-    assert parse(document).state == DocumentState.INDEXED
+    assert parse(document).state == DocumentState.PARSED
 
 
 def test_it_leaves_nothing_of_a_deleted_document(collection: Collection, alice: User, django_capture_on_commit_callbacks: Commit) -> None:

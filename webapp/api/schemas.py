@@ -60,6 +60,7 @@ class DocumentOut(Schema):
     page_count: int
     line_count: int
     token_count: int
+    indexed_token_count: int
     stored_token_count: int
     created_at: datetime
     progress: ProgressOut | None = None

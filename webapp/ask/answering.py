@@ -107,7 +107,13 @@ class _Recording:
         }
 
     def _located(self, event: Located) -> None:
-        scores = {"score": event.score, "lexical": event.lexical, "likelihood": event.likelihood, "text": event.text}
+        scores = {
+            "score": event.score,
+            "lexical": event.lexical,
+            "attention": event.attention,
+            "likelihood": event.likelihood,
+            "text": event.text,
+        }
         self.located.append(self._place(event.document, event.start_char, event.end_char) | scores)
         event_log.write(self.row.id, "located", {"places": self.located})
 

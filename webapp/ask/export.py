@@ -68,9 +68,14 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "located": [_located_record(place) for place in answer.located],
         "model": answer.model,
         "mode": answer.mode,
-        "usage": answer.usage,
+        "usage": usage_said(answer),
         "timings": {name: answer.timings.get(name, 0.0) for name in TIMINGS},
     }
+
+
+def usage_said(answer: Answer) -> dict[str, int]:
+    """Without what the model could not say."""
+    return {name: value for name, value in answer.usage.items() if value is not None}
 
 
 def _citation_record(citation: Citation) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def _citation_record(citation: Citation) -> dict[str, Any]:
 
 
 def _located_record(place: dict[str, Any]) -> dict[str, Any]:
-    rest = ("path", "page", "first_line", "last_line", "start_char", "end_char", "score", "lexical", "likelihood", "text")
+    rest = ("path", "page", "first_line", "last_line", "start_char", "end_char", "score", "lexical", "attention", "likelihood", "text")
     return {"document": place.get("name"), "document_id": place.get("document")} | {key: place.get(key) for key in rest}
 
 
@@ -138,7 +143,7 @@ def _facts(question: Question) -> Iterator[str]:
     yield f"- Answer: {answer.get_state_display()}, confidence {answer.confidence:.2f}"
     yield f"- Model: {escaped(answer.model) or 'none'}, mode: {escaped(answer.mode) or 'none'}"
     yield f"- Prompt hash: {escaped(answer.prompt_hash) or 'none'}"
-    for name, value in sorted(answer.usage.items()):
+    for name, value in sorted(usage_said(answer).items()):
         yield f"- {escaped(name)}: {value:,}"
     for name, value in sorted(answer.timings.items()):
         yield f"- {escaped(name)}: {value:.3f}"

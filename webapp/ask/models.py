@@ -32,7 +32,8 @@ class AnswerState(models.TextChoices):
 
 
 class Answer(Row):
-    """`located` is a list of {document, name, path, page, first_line, last_line, start_char, end_char, score, lexical, likelihood, text}.
+    """`located` is a list of {document, name, path, page, first_line, last_line, start_char, end_char, score, lexical, attention,
+    likelihood, text}.
 
     `usage` and `timings` are the engine's own (engine.events.Usage, Timings); `prompt_hash` names what was asked: the same
     documents in the same order give the same hash.

@@ -18,7 +18,18 @@ class CollectionAdmin(ReadOnlyAdmin):
 
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
-    list_display = ("name", "collection", "kind", "state", "size_bytes", "page_count", "token_count", "stored_token_count", "created_at")
+    list_display = (
+        "name",
+        "collection",
+        "kind",
+        "state",
+        "size_bytes",
+        "page_count",
+        "token_count",
+        "indexed_token_count",
+        "stored_token_count",
+        "created_at",
+    )
     list_filter = ("state", "kind", "is_archive")
     list_select_related = ("collection",)
     search_fields = ("name", "path", "collection__name", "error")

@@ -24,20 +24,23 @@ class Collection(Row):
 
 
 class DocumentState(models.TextChoices):
-    """uploaded -> parsing -> indexed (can be asked) -> reading -> ready; failed from any of them, with the reason in `error`.
+    """uploaded -> parsing -> parsed -> reading -> indexed -> ready; failed from any of them, with the reason in `error`.
 
+    From `parsed` on it can be asked. `reading`: it is being indexed; `indexed`: every chunk has left its scan record, and the rest of its
+    state is read in the background, or when a question needs it if the store has no room; `ready`: all of it is stored.
     An archive goes uploaded -> parsing -> ready: its files are documents of their own.
     """
 
     UPLOADED = "uploaded", "waiting"
     PARSING = "parsing", "parsing"
-    INDEXED = "indexed", "can be asked"
+    PARSED = "parsed", "can be asked"
     READING = "reading", "reading"
+    INDEXED = "indexed", "indexed"
     READY = "ready", "ready"
     FAILED = "failed", "failed"
 
 
-ASKABLE = (DocumentState.INDEXED, DocumentState.READING, DocumentState.READY)
+ASKABLE = (DocumentState.PARSED, DocumentState.READING, DocumentState.INDEXED, DocumentState.READY)
 
 
 class Document(Row):
@@ -58,6 +61,7 @@ class Document(Row):
     line_count = models.PositiveIntegerField(default=0)
     token_count = models.PositiveBigIntegerField(default=0)
     chunk_count = models.PositiveIntegerField(default=0)
+    indexed_token_count = models.PositiveBigIntegerField(default=0)
     stored_token_count = models.PositiveBigIntegerField(default=0)
 
     class Meta:

@@ -22,10 +22,12 @@ class CollectionCounts:
     documents: int
     pages: int
     tokens: int
+    indexed_tokens: int
     stored_tokens: int
     bytes: int
     waiting: int
     askable: int
+    indexed: int
     ready: int
     failed: int
 
@@ -37,8 +39,10 @@ class CollectionCounts:
         words = []
         if self.waiting:
             words.append(f"parsing {self.waiting} of {self.documents}")
-        if reading := self.askable - self.ready:
+        if reading := self.askable - self.indexed - self.ready:
             words.append(f"reading {reading} of {self.documents}")
+        if self.indexed:
+            words.append(f"indexed {self.indexed} of {self.documents}")
         if self.failed:
             words.append(f"{self.failed} failed")
         return ", ".join(words) or "ready"
@@ -55,10 +59,12 @@ _COUNTS = {
     "document_count": Count("documents", filter=_FILES),
     "pages": Coalesce(Sum("documents__page_count"), 0),
     "tokens": Coalesce(Sum("documents__token_count", filter=Q(documents__state__in=ASKABLE)), 0),
+    "indexed_tokens": Coalesce(Sum("documents__indexed_token_count", filter=Q(documents__state__in=ASKABLE)), 0),
     "stored_tokens": Coalesce(Sum("documents__stored_token_count", filter=Q(documents__state__in=ASKABLE)), 0),
     "bytes": Coalesce(Sum("documents__size_bytes", filter=Q(documents__archive=None)), 0),
     "waiting": Count("documents", filter=Q(documents__state__in=WAITING)),
     "askable": Count("documents", filter=_FILES & Q(documents__state__in=ASKABLE)),
+    "indexed": Count("documents", filter=_FILES & Q(documents__state=DocumentState.INDEXED)),
     "ready": Count("documents", filter=_FILES & Q(documents__state=DocumentState.READY)),
     "failed": Count("documents", filter=Q(documents__state=DocumentState.FAILED)),
 }

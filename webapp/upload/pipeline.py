@@ -1,7 +1,8 @@
 """The way of an uploaded file, from its original to a prompt that can be asked and stored state that answers fast.
 
-    parse_document    original -> text, page map, prompt, lexical index       uploaded -> parsing -> indexed: it can be asked
-    prefill_document  prompt -> the engine's state of each chunk, in slices   indexed -> reading -> ready
+    parse_document    original -> text, page map, prompt, lexical index       uploaded -> parsing -> parsed: it can be asked
+    prefill_document  prompt -> scan records, then the state of each chunk,   parsed -> reading -> indexed -> ready
+                      in slices
 
 Each step may run twice: it writes new and swaps. An archive's files become documents of their own. Knows no Celery.
 """
@@ -13,6 +14,7 @@ import shutil
 import tempfile
 import time
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
@@ -20,6 +22,7 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from engine.errors import StoreFull
+from engine.events import PrefillEvent, Tier
 from engine.face import EngineFace
 from engine.lexical import LexicalIndex
 from engine.tokenizer import Tokenizer
@@ -40,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 # Documents that are read ahead take turns after so long. Questions do not wait for them: the engine answers beside.
 SLICE_SECONDS = 1.5
+# What people see of each tier of reading ahead.
+STAGES: dict[Tier, str] = {"index": "indexing", "full": "reading"}
 # Reading ahead stops here: beyond it, storing one chunk would throw out another that was just read.
 STORE_SHARE = 0.9
 
@@ -100,13 +105,14 @@ def _record(document: Document, summary: DocumentSummary) -> None:
         batch_size=500,
     )
     Document.objects.filter(id=document.id).update(
-        state=DocumentState.INDEXED,
+        state=DocumentState.PARSED,
         kind=summary.kind.value,
         notes=list(summary.notes),
         page_count=len(summary.pages),
         line_count=summary.lines,
         token_count=summary.tokens,
         chunk_count=summary.chunks,
+        indexed_token_count=0,
         stored_token_count=0,
     )
     job_create(owner=document.collection.owner, kind=JobKind.PREFILL, label=document.path, document=document)
@@ -145,31 +151,58 @@ def prefill_document(job: Job, report: Report, engine: EngineFace) -> Outcome:
     document = _document(job)
     parsed = [(str(document.id), document.path, document.folder)]
     prompt = open_prompt(parsed, lexical_path(document.collection_id), document.collection.owner.salt)
-    Document.objects.filter(id=document.id).update(state=DocumentState.READING)
+    Document.objects.filter(id=document.id).exclude(state=DocumentState.INDEXED).update(state=DocumentState.READING)
     deadline = time.monotonic() + SLICE_SECONDS
-    done = total = 0
+    ahead = _Ahead()
     try:
         with closing(engine.prefill(prompt, deadline=deadline)) as events:  # type: ignore[type-var]
             for event in events:
-                done, total = event.tokens_done, event.tokens
-                report(Progress("reading", done, total, "tokens"))
+                ahead.last[event.tier] = event
+                report(Progress(STAGES[event.tier], event.tokens_done, event.tokens, "tokens"))
     except StoreFull:
         logger.info("The store holds no more of %s; the rest is read when a question needs it.", document.path)
-        return _read_as_far_as(document, done, DocumentState.INDEXED)
-    if done < total:
-        return _read_as_far_as(document, done, DocumentState.READING if _has_room(engine) else DocumentState.INDEXED)
-    return _read_as_far_as(document, done, DocumentState.READY)
+        return _read_as_far_as(document, ahead, ahead.state)
+    if ahead.is_all:
+        return _read_as_far_as(document, ahead, DocumentState.READY)
+    if _has_room(engine, indexing=not ahead.is_indexed):
+        return _read_as_far_as(document, ahead, DocumentState.INDEXED if ahead.is_indexed else DocumentState.READING, going_on=True)
+    return _read_as_far_as(document, ahead, ahead.state)
 
 
-def _read_as_far_as(document: Document, tokens: int, state: DocumentState) -> Outcome:
-    """In INDEXED the store has no room for the rest, which is then read when a question needs it."""
-    Document.objects.filter(id=document.id).update(state=state, stored_token_count=tokens)
-    return Outcome.MORE if state == DocumentState.READING else Outcome.DONE
+@dataclass(slots=True)
+class _Ahead:
+    """How far a slice came, by tier. A model has one of them or both; a tier without an event is one that it does not have."""
+
+    last: dict[Tier, PrefillEvent] = field(default_factory=dict)
+
+    def tokens(self, tier: Tier) -> int:
+        return self.last[tier].tokens_done if tier in self.last else 0
+
+    @property
+    def is_indexed(self) -> bool:
+        return "index" in self.last and self.last["index"].tokens_done == self.last["index"].tokens
+
+    @property
+    def is_all(self) -> bool:
+        return all(event.tokens_done == event.tokens for event in self.last.values())
+
+    @property
+    def state(self) -> DocumentState:
+        """Where the store has no room for the rest, which is then read when a question needs it."""
+        return DocumentState.INDEXED if self.is_indexed else DocumentState.PARSED
 
 
-def _has_room(engine: EngineFace) -> bool:
+def _read_as_far_as(document: Document, ahead: _Ahead, state: DocumentState, *, going_on: bool = False) -> Outcome:
+    counts = {"indexed_token_count": ahead.tokens("index"), "stored_token_count": ahead.tokens("full")}
+    Document.objects.filter(id=document.id).update(state=state, **counts)
+    return Outcome.MORE if going_on else Outcome.DONE
+
+
+def _has_room(engine: EngineFace, *, indexing: bool) -> bool:
+    """States make room for scan records, so these have room as long as they do not fill the store by themselves."""
     status = engine.status()
-    return status.store_bytes < STORE_SHARE * status.store_budget_bytes and shutil.disk_usage(settings.LONGREAD_HOME).free > 10**9
+    taken = status.store_index_bytes if indexing else status.store_bytes
+    return taken < STORE_SHARE * status.store_budget_bytes and shutil.disk_usage(settings.LONGREAD_HOME).free > 10**9
 
 
 @receiver(job_broke)
@@ -180,7 +213,7 @@ def job_broke_for_document(job: Job, **_: object) -> None:
     if job.kind == JobKind.PARSE:
         Document.objects.filter(id=job.document_id).update(state=DocumentState.FAILED, error=job.error)
     elif job.kind == JobKind.PREFILL:
-        Document.objects.filter(id=job.document_id, state=DocumentState.READING).update(state=DocumentState.INDEXED)
+        Document.objects.filter(id=job.document_id, state=DocumentState.READING).update(state=DocumentState.PARSED)
 
 
 @receiver(job_restarted)
