@@ -10,6 +10,7 @@ Words are searched and texts read in the caller's thread; what needs the model o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from engine.prompt import Prompt
 from engine.read import Sentence
 from engine.runs import Spent
 from engine.sampling import Sampling
+from engine.scan_heads import calibrated
 from engine.scheduler import Scheduler
 from engine.spans import SpanWay
 from engine.steps import Telling
@@ -57,7 +59,7 @@ class Engine:
         if reading == "spans":
             self._way = SpanWay(model, self._reader, self._indexer)
         else:
-            self._way = FreeWay(model, self._composed or Joined(model))
+            self._way = FreeWay(model, self._composed or Joined(model), self._indexer)
         self._scheduler = Scheduler(model.decoder)
 
     @classmethod
@@ -80,7 +82,10 @@ class Engine:
         """
         opened = open_model(model, device=device, weights=weights, adapter=adapter)
         chosen = reading or named_reading(model, adapter) or ("spans" if opened.bundled else "free")
-        return cls(opened, ChunkStore(store, budget_bytes), chosen)
+        records = ChunkStore(store, budget_bytes)
+        if chosen == "composed" and opened.scan is None:
+            opened = replace(opened, scan=calibrated(opened.decoder, opened.tokenizer, opened.fingerprint, store))
+        return cls(opened, records, chosen)
 
     @property
     def name(self) -> str:
@@ -126,8 +131,8 @@ class Engine:
 
         `mode`: "isolated", each chunk read alone after the fixed prefix, "composed", each chunk read alone, for a model that answers over
         composed chunks, or "exact", the whole prompt as one sequence within the model's context; by default that of the model's way.
-        Isolated prefill goes in two tiers, which the events name: first all chunks are indexed, if the model has a scan head, then their
-        state is stored, but not for a model that answers over a window: it reads passages together, when a question comes.
+        Isolated and composed prefill go in two tiers, which the events name: first all chunks are indexed, if the model has a scan head,
+        then their state is stored, but not for a model that answers over a window: it reads passages together, when a question comes.
         Answers go before it; closing the iterator ends it. Raises StoreFull when no more of this prompt can be kept (questions still
         work), PromptUnreadable for one of another model, EngineError for one that is too long to be exact.
         """
@@ -136,9 +141,7 @@ class Engine:
             raise EngineError(f"There is no {mode!r} prefill for {self.name}; use {MODE!r} or {EXACT!r}.")
         if mode == EXACT:
             return self._scheduler.stream(self._exact.prefill(prompt, deadline), kind=Kind.PREFILL)
-        if mode == COMPOSED and self._composed:
-            return self._scheduler.stream(self._composed.reader.prefill(prompt, deadline), kind=Kind.PREFILL)
-        return self._scheduler.stream(self._ahead(prompt, deadline), kind=Kind.PREFILL)
+        return self._scheduler.stream(self._ahead(prompt, mode, deadline), kind=Kind.PREFILL)
 
     def forget(self, prompt: Prompt) -> None:
         """Delete the stored state of every chunk of the prompt, and of the prompt as a whole, as its owner's, and what is kept in memory of
@@ -199,9 +202,11 @@ class Engine:
         """The sentences of the places, each with its body's text, that may answer; best first. Raises EngineError as `spans` does."""
         return self._scheduler.run(self.spans.find(question, places))
 
-    def _ahead(self, prompt: Prompt, deadline: float | None) -> Telling[PrefillEvent, None]:
-        """Isolated prefill, tier after tier."""
+    def _ahead(self, prompt: Prompt, mode: str, deadline: float | None) -> Telling[PrefillEvent, None]:
+        """Isolated or composed prefill, tier after tier."""
         if self._indexer is not None and not (yield from self._indexer.prefill(prompt, deadline)):
             return
+        if mode == COMPOSED and self._composed:
+            yield from self._composed.reader.prefill(prompt, deadline)
         if isinstance(self._way, SpanWay):
             yield from self._reader.prefill(prompt, deadline)

@@ -8,6 +8,7 @@ passage is its header and its body in words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.asked import Asked
@@ -17,11 +18,12 @@ from engine.citing import FreeAnswer
 from engine.errors import EngineError, PromptUnreadable
 from engine.events import AnswerEvent
 from engine.generate import Writing
+from engine.index import Indexer
 from engine.lexical import LexicalHit
-from engine.locate import Found
+from engine.locate import Found, find
 from engine.opening import Model
 from engine.passages import Passage
-from engine.places import Place, by_words, candidates
+from engine.places import candidates
 from engine.prompt import Prompt, TokenArray
 from engine.runs import Spent
 from engine.steps import Steps, Telling
@@ -50,11 +52,21 @@ class Showing(Protocol):
         """Let go of what is kept in memory of an owner's questions."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Passages, and the steps that put them before the model: None for no passage."""
+
+    passages: list[Passage]
+    steps: Steps[tuple[KVCache, TokenArray]] | None
+    answer_tokens: int
+
+
 class FreeWay:
     """One chat model's way to answer. For the engine's thread, but for `answer`."""
 
-    def __init__(self, model: Model, showing: Showing) -> None:
-        self._tokenizer, self._showing, self.mode = model.tokenizer, showing, showing.mode
+    def __init__(self, model: Model, showing: Showing, indexer: Indexer | None = None) -> None:
+        self._tokenizer, self._chat, self._showing, self.mode = model.tokenizer, model.chat, showing, showing.mode
+        self._indexer = indexer
         config = model.decoder.config
         self._ends, self._name = {*model.chat.ends, *config.end_tokens}, config.name
 
@@ -63,24 +75,23 @@ class FreeWay:
         return self._showing.spent
 
     def answer(self, asked: Asked) -> Telling[AnswerEvent, None]:
-        """The steps of one answer. Words are searched and texts read at once, in the caller's thread. Raises EngineError and OSError."""
-        hits = candidates(asked.prompt, asked.question, MOST_PASSAGES) if asked.question.strip() else []
-        located = by_words(asked.prompt, hits[: asked.options.locate_chunks or LOCATE_CHUNKS])
-        for place in located:
-            asked.texts.of(place.chunk.document)
-        answer_tokens = min(asked.options.max_tokens or ANSWER_TOKENS, self._showing.room // 4)
-        passages = self._passages(asked, hits, answer_tokens)
-        shown = self._showing.show(asked, passages, answer_tokens) if passages else None
-        return self._answer(asked, located, passages, shown, answer_tokens)
+        """The steps of one answer. Words are searched and texts read at once, in the caller's thread, but for those that only the scan
+        finds. Raises EngineError and OSError."""
+        hits = self.hits(asked.prompt, asked.question, MOST_PASSAGES) if asked.question.strip() else []
+        limit = asked.options.locate_chunks or LOCATE_CHUNKS
+        for hit in hits[:limit]:
+            asked.texts.of(hit.document)
+        return self._answer(asked, hits, limit, None if self._indexer else self._shown(asked, hits))
 
     def hits(self, prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
-        """The best chunks by words."""
-        return candidates(prompt, question, limit)
+        """The best chunks by words, as many as `look` makes use of to find so many places."""
+        return candidates(prompt, question, limit if self._indexer is None else max(limit, MOST_PASSAGES))
 
-    def look(self, prompt: Prompt, hits: Sequence[LexicalHit], _question: str, _spent: Spent, limit: int) -> Steps[Found]:
-        """The chunks found by words, as they were found: no model is asked."""
-        yield from ()
-        return Found(by_words(prompt, hits[:limit]))
+    def look(self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, _spent: Spent, limit: int) -> Steps[Found]:
+        """The chunks found by words and by the scan, if there is one, as they were found: the model is not asked about them."""
+        if not question.strip() or not prompt.chunks:
+            return Found([])
+        return (yield from find(self._indexer, prompt, hits, self._chat.ask(question), limit))
 
     def sweeping(self) -> FreeWay:
         """This way itself: a document's questions share its opening as any others do."""
@@ -90,8 +101,14 @@ class FreeWay:
         """Let go of what is kept of this owner's questions."""
         self._showing.forget(prompt.salt)
 
+    def _shown(self, asked: Asked, hits: Sequence[LexicalHit]) -> Shown:
+        """The passages that are read, and how they are; nothing where there is nothing to read."""
+        answer_tokens = min(asked.options.max_tokens or ANSWER_TOKENS, self._showing.room // 4)
+        passages = self._passages(asked, hits, answer_tokens)
+        return Shown(passages, self._showing.show(asked, passages, answer_tokens) if passages else None, answer_tokens)
+
     def _passages(self, asked: Asked, hits: Sequence[LexicalHit], answer_tokens: int) -> list[Passage]:
-        """The whole prompt if it fits, else as many of the hits as do, best first; none where there is nothing to read."""
+        """The whole prompt if it fits, else as many of the hits as do, best first."""
         if not asked.question.strip() or not asked.prompt.chunks:
             return []
         _, passages = asked.chosen(hits, self._showing.space(asked.question, answer_tokens))
@@ -101,22 +118,20 @@ class FreeWay:
             raise PromptUnreadable("A document of this prompt was parsed for another model. Parse it again.")
         return passages
 
-    def _answer(
-        self,
-        asked: Asked,
-        located: Sequence[Place],
-        passages: Sequence[Passage],
-        shown: Steps[tuple[KVCache, TokenArray]] | None,
-        max_tokens: int,
-    ) -> Telling[AnswerEvent, None]:
-        for place in located:
+    def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int, shown: Shown | None) -> Telling[AnswerEvent, None]:
+        """`shown` is None where the scan has a say in what is read."""
+        found = yield from self.look(asked.prompt, hits, asked.question, Spent(), limit if shown else MOST_PASSAGES)
+        for place in found.places[:limit]:
             yield asked.texts.located(place)
         asked.clock.located()
-        answer = FreeAnswer(passages, asked.texts)
-        if shown is not None:
-            asked.sent(passages)
-            yield from self._write(asked, answer, shown, max_tokens)
-        yield asked.done(answer, passages, self._name, self.mode)
+        if shown is None:
+            shown = self._shown(asked, [LexicalHit(place.chunk.document, place.chunk.index, place.lexical) for place in found.places])
+        answer = FreeAnswer(shown.passages, asked.texts)
+        if shown.steps is not None:
+            asked.sent(shown.passages)
+            yield from self._write(asked, answer, shown.steps, shown.answer_tokens)
+        done = asked.done(answer, shown.passages, self._name, self.mode)
+        yield replace(done, usage=replace(done.usage, indexed_tokens=found.indexed_tokens, indexed_chunks=found.indexed_chunks))
 
     def _write(
         self, asked: Asked, answer: FreeAnswer, shown: Steps[tuple[KVCache, TokenArray]], max_tokens: int

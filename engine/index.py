@@ -74,14 +74,17 @@ class Indexer:
             if not any(reading.view("scan", key) is not None for document in prompt.documents for key in self.keys(document, prompt.salt)):
                 return None
             queries = yield from self.question(asked)
-            scanning, number = Scan([queries], prompt.chunks), 0
+            nothing = [self._head.nothing] if self._head.nothing is not None else []
+            scanning, number = Scan([queries, *nothing], prompt.chunks), 0
             for document in prompt.documents:
                 for key in self.keys(document, prompt.salt):
                     scanning.put(number, reading.view("scan", key))
                     number += 1
                     if number % SLICE_CHUNKS == 0:
                         yield ()
-        (attention,) = scanning.scores()
+        attention, *lessened = scanning.scores()
+        for score in lessened:
+            attention = attention - score
         there = ~np.isnan(attention)
         sizes = np.concatenate([document.rows["end_token"] - document.rows["first_token"] for document in prompt.documents])
         return Scanned(attention, int(there.sum()), int(sizes[there].sum()))

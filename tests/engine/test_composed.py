@@ -124,20 +124,35 @@ def test_it_says_nothing_where_the_model_finds_nothing(engine: Engine, prompt: P
 
 
 def test_a_question_reads_itself_alone_once_the_prompt_is_stored(engine: Engine, prompt: Prompt, say: Callable[[str], None]) -> None:
-    fed = Fed(engine.decoder)
-    told = list(engine.prefill(prompt))
-    assert (len(told), told[-1].tokens_done, fed.take()) == (3, prompt.tokens, prompt.tokens)
-    assert list(engine.prefill(prompt, mode="composed")) == told
-    own = len(engine._composed._asking(SECOND)) + len(engine.tokenizer.encode("yes"))  # type: ignore[union-attr]
+    fed, composed = Fed(engine.decoder), engine._composed
+    assert composed is not None
+    told = [event for event in engine.prefill(prompt) if event.tier != "index"]
+    assert ([event.chunks_done for event in told], told[-1].tokens_done) == ([1, 2, 3], prompt.tokens)
+    # Each token goes through the layers below the scan heads, and through all; the first time there the prefix too.
+    assert 2 * prompt.tokens <= fed.take() <= 2 * prompt.tokens + len(engine.chat.prefix)
+    assert [event for event in engine.prefill(prompt, mode="composed") if event.tier != "index"] == told
+    assert fed.take() == 0
+    own = len(composed._asking(SECOND)) + len(engine.tokenizer.encode("yes")) + len(engine.chat.ask(SECOND).ids)
     turned = replace(prompt, documents=prompt.documents[::-1])
     for asked in (prompt, turned):
         say("yes")
         ask(engine, asked, SECOND)
-        assert fed.take() <= own + len(engine._composed.prefix)  # type: ignore[union-attr]
+        assert own <= fed.take() <= own + len(composed.prefix)
     engine.forget(prompt)
     say("yes")
     ask(engine, turned, SECOND)
-    assert fed.take() == own + prompt.tokens, "what is forgotten is read again, when a question needs it"
+    assert fed.take() == own + prompt.tokens - len(engine.chat.ask(SECOND).ids), "what is forgotten is read again, when a question needs it"
+
+
+def test_the_models_own_heads_find_what_shares_no_word(engine: Engine, prompt: Prompt) -> None:
+    """Which heads a random model has found means nothing; that every chunk has a score of theirs once it is indexed does."""
+    assert {place.attention for place in engine.locate(prompt, QUESTION)} == {None}
+    list(engine.prefill(prompt))
+    located = engine.locate(prompt, "Wer?")
+    assert len(located) == 3
+    assert all(place.attention is not None for place in located)
+    done = done_of(ask(engine, prompt))
+    assert (done.usage.indexed_chunks, done.usage.indexed_tokens) == (3, prompt.tokens)
 
 
 def test_it_answers_the_same_stored_or_not_yet(engine: Engine, prompt: Prompt) -> None:
