@@ -81,7 +81,18 @@ def test_it_shows_each_answer_with_the_way_to_its_quote(browser: Client, sweep: 
     assert "1 of 3 documents, 1,000 of 2,000 tokens; 1 not asked: c.txt; 1 failed:" in page
     assert "torn &lt;script&gt;" in page
     assert "Ask what is missing" in page
+    assert "Why 2 documents are missing" in page
     assert "hx-get" not in page.split("<main")[1], "nothing moves any more"
+
+
+def test_it_offers_to_go_on_only_where_something_can_be_asked(browser: Client, collection: Collection) -> None:
+    made = make_sweep(collection, ["Why?"], 1)
+    Cell.objects.create(document=made.documents.get(), question=0)
+    torn = document_of(collection, name="torn.txt", state=DocumentState.FAILED)
+    SweptDocument.objects.create(sweep=made, document=torn, number=1, name="torn.txt", path="torn.txt", sha256="c", left_out="torn")
+    assert "Ask what is missing" not in shown(browser, made)
+    Document.objects.filter(id=torn.id).update(state=DocumentState.READY)
+    assert "Ask what is missing" in shown(browser, made)
 
 
 def test_it_asks_for_what_is_new_until_the_sweep_has_ended(browser: Client, sweep: Sweep) -> None:
@@ -125,6 +136,7 @@ def test_it_makes_a_sweep_from_the_form_and_keeps_what_was_refused(collection: C
     document_of(collection, name="other.txt", state=DocumentState.FAILED)
     page = browser.get(reverse("checklist-list", args=[collection.id])).content.decode()
     assert "Ask this document" in page
+    assert "1 document more cannot be asked yet" in page
     made = browser.post(reverse("checklist-create", args=[collection.id]), {"questions": "Why?\r\n\r\nHow?\r\n"})
     sweep = Sweep.objects.get()
     assert made.headers["Location"] == reverse("checklist-detail", args=[sweep.id])

@@ -36,7 +36,9 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a sweep has put its questions to, of all that the collection held. A document counts when all its questions are answered."""
+    """What a sweep has put its questions to, of all that the collection held. A document counts when all its questions are answered.
+
+    `askable_now`: how many of those that were left out can be asked by now."""
 
     documents: int
     documents_of: int
@@ -47,14 +49,16 @@ class Coverage:
     found: int
     left_out: list[LeftOut]
     failed: list[LeftOut]
+    askable_now: int
 
     @property
-    def percent(self) -> int:
-        return 100 * self.cells // self.cells_of if self.cells_of else 0
+    def has_more(self) -> bool:
+        """Whether asking again could fill the table further."""
+        return bool(self.cells < self.cells_of or self.failed or self.askable_now)
 
     @property
-    def is_whole(self) -> bool:
-        return self.documents == self.documents_of
+    def missing(self) -> int:
+        return len(self.left_out) + len(self.failed)
 
     @property
     def line(self) -> str:
@@ -148,12 +152,12 @@ def cell_list(*, sweep: Sweep) -> QuerySet[Cell]:
 
 def coverage(*, sweep: Sweep) -> Coverage:
     questions = len(sweep.checklist.questions)
-    counted = sweep.documents.annotate(
+    counts = sweep.documents.select_related("document").annotate(
         answered=Count("cells", filter=Q(cells__error="")),
         failed=Count("cells", filter=~Q(cells__error="")),
         found=Count("cells", filter=Q(cells__found=True)),
     )
-    rows = list(counted)
+    rows = list(counts)
     whole = [row for row in rows if row.answered == questions]
     asked = [row for row in rows if not row.left_out]
     return Coverage(
@@ -166,6 +170,7 @@ def coverage(*, sweep: Sweep) -> Coverage:
         found=sum(row.found for row in rows),
         left_out=[LeftOut(row.path, row.left_out) for row in rows if row.left_out],
         failed=_failed(sweep, [row for row in rows if row.failed]),
+        askable_now=sum(row.document is not None and row.document.is_askable for row in rows if row.left_out),
     )
 
 

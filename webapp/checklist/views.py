@@ -33,8 +33,9 @@ def sweeps(request: UserRequest, collection_id: UUID) -> HttpResponse:
 
 def _list(request: UserRequest, collection_id: UUID, typed: str) -> HttpResponse:
     collection = collection_detail(owner=request.user, collection_id=collection_id)
-    context = {"collection": collection, "counts": collection_counts(collection=collection), "sweeps": sweep_list(collection=collection)}
-    return render_page(request, "checklist/sweeps.html", context | {"typed": typed})
+    counts = collection_counts(collection=collection)
+    context = {"collection": collection, "counts": counts, "unparsed": counts.documents - counts.askable, "typed": typed}
+    return render_page(request, "checklist/sweeps.html", context | {"sweeps": sweep_list(collection=collection)})
 
 
 @login_required
