@@ -131,9 +131,8 @@ def test_it_sweeps_several_prompts_and_none(engine: Engine, prompt: Prompt) -> N
 def test_it_takes_a_chunk_out_of_the_store_once_for_all_questions(engine: Engine, prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
     list(engine.prefill(prompt))
     taken = Counter[bytes]()
-    store = engine._reader.store
-    get = store.get
-    monkeypatch.setattr(store, "get", lambda key: taken.update([key]) or get(key))
+    stored = engine._reader.runs.stored
+    monkeypatch.setattr(engine._reader.runs, "stored", lambda key, *rest: taken.update([key]) or stored(key, *rest))
     list(engine.sweep([prompt], QUESTIONS, options=ANY))
     assert set(taken) >= {engine._reader.key(chunk, prompt.salt) for chunk in prompt.document("lease").chunks()}
     assert set(taken.values()) == {1}
