@@ -1,7 +1,8 @@
 """`python -m bench [NAME...] [--json OUT]`: runs the benchmarks named, or all, and prints a table.
 
 A benchmark is a module of this folder with `run() -> list[Row]`, or `-> Measured` where it has figures for a machine too; its name is
-the module's. Adding a file adds a benchmark. The file OUT holds an object a benchmark: its figures by name, and its `rows`.
+the module's. Adding a file adds a benchmark. The file OUT holds an object a benchmark: its figures by name, and its `rows`. A figure whose
+name has dots (`10M.peak_mb`) stands there under its name and in an object of its own for each part, for who reads it either way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 import json
 import pkgutil
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -67,7 +69,24 @@ def measure(name: str) -> dict[str, Any]:
     said = import_module(f"bench.{name}").run()
     found = said if isinstance(said, Measured) else Measured(said, {})
     print(*map(line, found.rows), sep="\n", flush=True)
-    return found.figures | {"rows": [{field: getattr(row, field) for field in (*Row.__dataclass_fields__, "ratio")} for row in found.rows]}
+    return (
+        nested(found.figures)
+        | found.figures
+        | {"rows": [{field: getattr(row, field) for field in (*Row.__dataclass_fields__, "ratio")} for row in found.rows]}
+    )
+
+
+def nested(figures: Mapping[str, float]) -> dict[str, Any]:
+    """Those whose names have dots, as objects in objects."""
+    whole: dict[str, Any] = {}
+    for name, value in figures.items():
+        *parts, last = name.split(".")
+        inner = whole
+        for part in parts:
+            inner = inner.setdefault(part, {})
+        if parts:
+            inner[last] = value
+    return whole
 
 
 if __name__ == "__main__":

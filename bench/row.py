@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LESS_IS_BETTER = frozenset({"s", "ms", "MB"})
+LESS_IS_BETTER = frozenset({"s", "ms", "MB", "bytes"})
 
 
 @dataclass(frozen=True, slots=True)

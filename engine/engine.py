@@ -31,7 +31,7 @@ from engine.index import Indexer
 from engine.joined import Joined
 from engine.loading.named_reading import Reading, named_reading
 from engine.opening import Model, open_model
-from engine.places import Place, Texts
+from engine.places import Place, Texts, fused
 from engine.prefill import MODE, ChunkReader
 from engine.prompt import Prompt
 from engine.read import Sentence
@@ -197,6 +197,13 @@ class Engine:
         """Chunks by their words and the scan, the best looked at by the model and put in order where its scores are calibrated."""
         hits = self._way.hits(prompt, question, limit)
         return self._scheduler.run(self._way.look(prompt, hits, question, Spent(), limit)).places
+
+    def scan(self, prompt: Prompt, question: str, limit: int) -> list[Place]:
+        """The best chunks by the attention scan alone, best first; none where nothing is indexed. Raises an EngineError."""
+        if self._indexer is None:
+            return []
+        scanned = self._scheduler.run(self._indexer.scan(prompt, self.chat.ask(question)))
+        return [] if scanned is None else fused(prompt, [], scanned.attention, limit)
 
     def find(self, question: str, places: Sequence[tuple[Place, str]]) -> list[Sentence]:
         """The sentences of the places, each with its body's text, that may answer; best first. Raises EngineError as `spans` does."""

@@ -93,6 +93,13 @@ def test_it_writes_figures_and_rows_of_each_benchmark(monkeypatch: pytest.Monkey
     assert written["locate"]["rows"][0] == {"name": "search", "value": 2.0, "unit": "ms", "peer": "scan", "peer_value": 6.0, "ratio": 3.0}
 
 
+def test_it_writes_a_dotted_name_as_itself_and_as_objects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out, figures = tmp_path / "out.json", {"1M.first_token_s": 0.5, "1M.other.scan": 0.9, "rate": 2.0}
+    assert run_command(monkeypatch, {"locate": lambda: Measured([], figures)}, "locate", "--json", str(out)) == 0
+    written = json.loads(out.read_text())["locate"]
+    assert written == figures | {"1M": {"first_token_s": 0.5, "other": {"scan": 0.9}}, "rows": []}
+
+
 def test_it_keeps_what_was_measured_before_a_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,4 +116,4 @@ def test_it_names_the_benchmarks_there_are_when_one_is_not(monkeypatch: pytest.M
     assert run_command(monkeypatch, {}, "prefil") == 2
     said = capsys.readouterr().err
     assert "no benchmark prefil." in said
-    assert "decode, ingest, locate, memory, moe, prefill, store, web" in said
+    assert "decode, ingest, locate, memory, moe, needles, prefill, store, web" in said
