@@ -39,7 +39,7 @@ def run() -> Measured:
     for size, tokens in chosen_sizes(SIZES).items():
         print(f"needles: {size}", file=sys.stderr)
         library.prompt(tokens)
-        prompt = {"library": str(library.folder), "tokens": tokens, "store": str(store_folder(library, min(real, tokens)))}
+        prompt = {"library": str(library.folder), "tokens": tokens, "store": str(store_folder(library, real))}
         measured("bench.indexing", prompt | {"real": min(real, tokens), "rates": False})
         found[size] = measured("bench.needles", prompt)
     return told(found)
