@@ -20,7 +20,8 @@ FOUND_THRESHOLD = 0.5
 
 # In units of the question's gain in nats a token. Chosen near what was fitted on 20 training documents (docs/log.md, 2026-11-21).
 PLACE_LEXICAL = 0.1  # times BM25
-PLACE_ATTENTION = 20.0  # times the scan's score
+PLACE_LIKELIHOOD = 1.0  # times the question's gain in nats a token
+PLACE_ATTENTION = 8.3  # times the scan's score
 ATTENTION_UNKNOWN = 0.5  # of a chunk that is not indexed: what chunks that share words with a question have as a rule
 UNLOOKED = -10.0  # a chunk that the model did not look at comes after all that it did
 SENTENCE_OVERLAP = 4.0  # times the share of the question's terms
@@ -51,7 +52,7 @@ FOUND_BIAS = -3.98
 def place_score(lexical: float, likelihood: float | None, attention: float | None) -> float:
     """Higher is better; comparable between the chunks of one question."""
     scanned = PLACE_ATTENTION * (ATTENTION_UNKNOWN if attention is None else attention)
-    return PLACE_LEXICAL * lexical + scanned + (UNLOOKED if likelihood is None else likelihood)
+    return PLACE_LEXICAL * lexical + scanned + (UNLOOKED if likelihood is None else PLACE_LIKELIHOOD * likelihood)
 
 
 def sentence_score(likelihood: float, overlap: float, place: float) -> float:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import pickle
 import random
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +23,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.calibration import LOCATE_CHUNKS, PLACE_LEXICAL, READ_CHUNKS, SENTENCE_OVERLAP, SENTENCE_PLACE
+from engine.calibration import (
+    LOCATE_CHUNKS,
+    PLACE_ATTENTION,
+    PLACE_LEXICAL,
+    PLACE_LIKELIHOOD,
+    READ_CHUNKS,
+    SENTENCE_OVERLAP,
+    SENTENCE_PLACE,
+)
 from engine.engine import Engine
 from engine.lexical import LexicalIndex
 from engine.loading.bundled import default_folder
+from engine.places import Place
 from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
+from engine.read import Sentence
 from engine.reading_format import asking
 from engine.spans import evidence
 from engine.steps import run
@@ -33,7 +45,7 @@ from engine.tokenizer import Tokenizer
 
 BODY_CHARACTERS = 1600  # about 400 tokens
 MAX_TOKENS = 64
-MOST_CHARACTERS = 60_000  # longer contracts are left out: they only take longer
+MOST_CHARACTERS = 60_000
 ARTICLES = 40  # to a wikipedia document
 
 
@@ -58,12 +70,14 @@ class Outcome:
     kind: str
     half: int
     answerable: bool
-    places: NDArray[np.float64]  # [chunks, 2]: BM25, likelihood
+    places: NDArray[np.float64]  # [chunks, 3]: BM25, attention, likelihood
     gold: NDArray[np.bool_]  # [chunks]
     candidates: bool  # an answer stands in a named chunk, looked at or not
     sentences: NDArray[np.float64]  # [sentences, 3]: likelihood, overlap, the chunk's score
     right: NDArray[np.bool_]  # [sentences]
     evidence: tuple[float, ...]
+    wide: tuple[float, ...]  # the same where all chunks that were looked at are read
+    wide_right: bool  # the best sentence of those is right
     sentence_f1: float
     f1: float
 
@@ -73,9 +87,9 @@ def rows(path: Path) -> Iterator[dict[str, object]]:
         yield from (json.loads(line) for line in file)
 
 
-def contracts(path: Path, random_: random.Random, count: int, each: int) -> list[Source]:
+def contracts(path: Path, random_: random.Random, count: int, each: int, characters: int) -> list[Source]:
     sources = []
-    short = [row for row in rows(path) if len(str(row["text"])) <= MOST_CHARACTERS]
+    short = [row for row in rows(path) if len(str(row["text"])) <= characters]
     for row in random_.sample(short, count):
         questions = [Question(qa["question"], tuple(qa["spans"]) if qa["answerable"] else ()) for qa in row["qas"]]  # type: ignore[attr-defined]
         present, absent = [q for q in questions if q.answers], [q for q in questions if not q.answers]
@@ -152,7 +166,7 @@ def ask(engine: Engine, prompt: Prompt, text: str, question: Question, kind: str
         return None
     slices = [text[place.chunk.start_char : place.chunk.end_char] for place in places]
     looked = [pair for pair in zip(places, slices, strict=True) if pair[0].likelihood is not None]
-    found = engine.find(question.text, looked[:READ_CHUNKS])
+    found, wide = engine.find(question.text, looked[:READ_CHUNKS]), widened(engine, question.text, looked)
     if not found:
         return None
     best = found[0]
@@ -163,15 +177,33 @@ def ask(engine: Engine, prompt: Prompt, text: str, question: Question, kind: str
         kind=kind,
         half=half,
         answerable=bool(question.answers),
-        places=np.array([[place.lexical, place.likelihood] for place, _ in looked]),
+        places=np.array([[place.lexical, place.attention or 0.0, place.likelihood] for place, _ in looked]),
         gold=np.array([holds(slice_, question) for _, slice_ in looked]),
         candidates=any(holds(slice_, question) for slice_ in slices),
         sentences=np.array([[s.likelihood, s.overlap, s.place.score] for s in found]),
         right=np.array([overlaps(s.text[s.start : s.end], question.answers) for s in found]),
         evidence=evidence(question.text, found).values(),
+        wide=evidence(question.text, wide).values(),
+        wide_right=overlaps(wide[0].text[wide[0].start : wide[0].end], question.answers),
         sentence_f1=word_f1(sentence, question.answers),
         f1=word_f1(answer, question.answers),
     )
+
+
+def widened(engine: Engine, question: str, looked: list[tuple[Place, str]]) -> list[Sentence]:
+    """The sentences of all looked chunks, read so many chunks at a time as an unsure reader does (engine.spans)."""
+    found = [
+        sentence for first in range(0, len(looked), READ_CHUNKS) for sentence in engine.find(question, looked[first : first + READ_CHUNKS])
+    ]
+    return sorted(found, key=lambda sentence: sentence.score, reverse=True)
+
+
+def index(engine: Engine, prompt: Prompt) -> None:
+    """The index tier alone."""
+    with closing(engine.prefill(prompt)) as events:  # type: ignore[type-var]
+        for event in events:
+            if event.tier == "full":
+                return
 
 
 def overlaps(sentence: str, answers: Iterable[str]) -> bool:
@@ -219,7 +251,7 @@ def report(outcomes: list[Outcome]) -> dict[str, object]:
     sentence, _ = logistic(np.concatenate([o.sentences for o in read]), np.concatenate([o.right for o in read]))
     found, bias = logistic(np.array([o.evidence for o in fit]), np.array([o.answerable for o in fit]))
     result: dict[str, object] = {
-        "place (BM25, likelihood)": place.tolist(),
+        "place (BM25, attention, likelihood)": place.tolist(),
         "sentence (likelihood, overlap, place)": sentence.tolist(),
         "found": found.tolist(),
         "bias": bias,
@@ -236,7 +268,14 @@ def measures(
     present = [o for o in some if o.answerable]
     truth = np.array([o.answerable for o in some])
     says = np.array([o.evidence for o in some]) @ found + bias > 0
-    weights = {"bm25": (1.0, 0.0), "likelihood": (0.0, 1.0), "in use": (PLACE_LEXICAL, 1.0), "fitted": tuple(place)}
+    weights = {
+        "bm25": (1.0, 0.0, 0.0),
+        "scan": (0.0, 1.0, 0.0),
+        "likelihood": (0.0, 0.0, 1.0),
+        "words and scan": (PLACE_LEXICAL, PLACE_ATTENTION, 0.0),
+        "in use": (PLACE_LEXICAL, PLACE_ATTENTION, PLACE_LIKELIHOOD),
+        "fitted": tuple(place),
+    }
     ways = {
         "likelihood": (1.0, 0.0, 0.0),
         "overlap": (0.0, 1.0, 0.0),
@@ -271,9 +310,11 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=16, help="documents of each kind")
     parser.add_argument("--each", type=int, default=6, help="questions a document, so many answerable and so many absent")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--outcomes", type=Path, help="every question's features, pickled")
+    parser.add_argument("--characters", type=int, default=MOST_CHARACTERS, help="longer contracts are left out: they only take longer")
     asked = parser.parse_args()
     random_ = random.Random(11)  # noqa: S311 (a sample, no secret)
-    sources = contracts(asked.folder / "contracts.jsonl.gz", random_, asked.documents, asked.each)
+    sources = contracts(asked.folder / "contracts.jsonl.gz", random_, asked.documents, asked.each, asked.characters)
     sources += wikipedia(asked.folder / "wikipedia.jsonl.gz", random_, asked.documents, asked.each)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -282,11 +323,14 @@ def main() -> None:
             folder = Path(scratch) / str(number)
             folder.mkdir()
             prompt = make_prompt(folder, engine.tokenizer, source)
+            index(engine, prompt)
             asked_here = (ask(engine, prompt, source.text, question, source.kind, number % 2) for question in source.questions)
             outcomes += [outcome for outcome in asked_here if outcome is not None]
             print(f"{number + 1} of {len(sources)} documents, {len(outcomes)} questions", flush=True)
     result = report(outcomes)
     print(json.dumps(result, indent=1))
+    if asked.outcomes:
+        asked.outcomes.write_bytes(pickle.dumps(outcomes))
     if asked.json:
         asked.json.write_text(json.dumps(result))
 
