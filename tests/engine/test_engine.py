@@ -128,7 +128,7 @@ def test_it_prefills_a_whole_prompt_exactly_beside_its_chunks(engine: Engine, pr
 
 
 def test_it_knows_two_ways_to_prefill(engine: Engine, prompt: Prompt) -> None:
-    with pytest.raises(EngineError, match="no 'sparse' prefill for .*; use 'isolated' or 'exact'"):
+    with pytest.raises(EngineError, match=r"no 'sparse' prefill for .*; use 'isolated' or 'exact'"):
         engine.prefill(prompt, mode="sparse")
 
 
