@@ -97,7 +97,7 @@ def test_its_keys_and_queries_are_the_heads_own(planted: Decoder, tokenizer: Tok
     keys = cache.save().whole[1, 0]  # of the second global layer: [G, T, D]
     expected = torch.nn.functional.normalize(torch.cat((keys[2], keys[0]), 1), dim=-1)
     assert float((head.keys(hidden).float() / ONE - expected).abs().max()) <= 0.5 / ONE + 1e-3
-    queries = torch.cat((seen[0][HEAD], seen[0][1]), 1)
+    queries = torch.cat((seen[0][:, HEAD], seen[0][:, 1]), 1)
     asked = head.queries(hidden)
     assert float((asked.vectors.float() / ONE - torch.nn.functional.normalize(queries, dim=-1)).abs().max()) <= 0.5 / ONE + 1e-3
 
