@@ -96,13 +96,13 @@ class Encodings:
         folder.mkdir(parents=True, exist_ok=True)
 
     def encode(self, texts: Texts, report: Report, deadline: float | None = None) -> int:
-        """Encode what is missing, in order, and say how many texts of the front are there; `deadline` is a time.monotonic."""
+        """Encode what is missing, in order, and say how many texts of the front are there; past `deadline` (time.monotonic) no more."""
         done, done_tokens, spent_tokens, spent = 0, 0, 0, 0.0
         for part in blocks(texts):
-            if deadline is not None and time.monotonic() > deadline:
-                break
             started, path = time.perf_counter(), self._path(part)
             if not path.is_file():
+                if deadline is not None and time.monotonic() > deadline:
+                    break
                 self._write(part, path)
                 spent, spent_tokens = spent + time.perf_counter() - started, spent_tokens + part.tokens
             done, done_tokens = done + len(part.ids), done_tokens + part.tokens

@@ -13,9 +13,10 @@ from training.scan_fit import Head
 def export(path: Path, head: Head, layer: int, model: str) -> None:
     """`model`: the fingerprint of the base model's file; `layer`: the one whose normalised input the head reads.
 
-    Scaling all queries alike changes no score, so they are scaled to lengths about 1.
+    Scaling all queries alike changes no score, so they are made about as long as the keys.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     query, key = head.query.detach(), head.key.detach()
     tensors = {"query.weight": (query / query.norm() * key.norm()).to(torch.float16), "key.weight": key.to(torch.float16)}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"layer": str(layer), "model": model})
+    metadata = {"layer": str(layer), "model": model, "weighted": "yes" if head.weighted else "no"}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)

@@ -26,10 +26,10 @@ WIDTH = 128
 class Settings:
     """How a head is fitted. `balance`: a source is drawn with its share of the questions to this power."""
 
-    steps: int = 1500
+    steps: int = 450
     questions: int = 24
     wrong: int = 3
-    rate: float = 2e-3
+    rate: float = 1e-3
     decay: float = 0.01
     dropout: float = 0.1
     balance: float = 0.5

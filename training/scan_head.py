@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ class Console:
         left = (total - done) / rate / 60 if rate else 0.0
         self._show(f"encoding: {done:,} of {total:,} tokens, {rate:,.0f} a second, {left:.1f} min left", last=done == total)
 
-    def fitting(self, step: int, steps: int, loss: float, rate: float) -> None:
+    def fitting(self, steps: int, step: int, loss: float, rate: float) -> None:
         if step % 50 == 0:
             self.curve.append((step, round(loss, 4)))
         self._show(
@@ -134,8 +135,7 @@ def main() -> None:
     train, held = corpora(model, asked.data, asked.seed)
     train = encode(encodings, train, held, console, began + asked.minutes * 30)
     material, apart = train.material(encodings, asked.layer), held.material(encodings, asked.layer)
-    tell = lambda step, loss, rate: console.fitting(step, settings.steps, loss, rate)  # noqa: E731
-    head = fit(material, settings, tell, began + asked.minutes * 60)
+    head = fit(material, settings, partial(console.fitting, settings.steps), began + asked.minutes * 60)
     seen = outcomes(apart, head)
     weights = fusion(seen)
     figures = {
@@ -160,7 +160,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--cache", type=Path, default=Path("var/scan-encodings"))
     made.add_argument("--layer", type=int, choices=LAYERS, default=19)
-    made.add_argument("--steps", type=int, default=1500)
+    made.add_argument("--steps", type=int, default=450)
     made.add_argument("--seed", type=int, default=1)
     return made
 

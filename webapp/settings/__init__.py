@@ -144,7 +144,7 @@ LONGREAD_STORE_BYTES = environment.number("LONGREAD_STORE_BYTES", 8 * 10**9)
 LONGREAD_SILENCE_SECONDS = environment.number("LONGREAD_SILENCE_SECONDS", 20)
 
 # A sweep is a table that people read: more questions than a long contract checklist has, or more documents than can be looked through,
-# are two of them. Each cell takes about a second with the bundled model on two cores.
+# are two of them. Each cell takes one or two seconds with the bundled model on two cores.
 LONGREAD_SWEEP_QUESTIONS = environment.number("LONGREAD_SWEEP_QUESTIONS", 60)
 LONGREAD_SWEEP_DOCUMENTS = environment.number("LONGREAD_SWEEP_DOCUMENTS", 2000)
 
