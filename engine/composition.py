@@ -13,13 +13,12 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 
-from engine.cache.keys import document_key
 from engine.cache.kv_cache import KVCache, State
 from engine.cache.store import ChunkStore
 from engine.errors import EngineError, StoreFull
 from engine.events import PrefillEvent
 from engine.prompt import Chunk, Prompt, TokenArray
-from engine.runs import Run, RunReader, Spent, chunks_of
+from engine.runs import Run, RunReader, Spent, chunks_of, kept_for
 from engine.steps import Steps, Telling
 from engine.turns import TURN_TOKENS
 
@@ -63,6 +62,8 @@ class ComposedReader:
         """
         keys = [self.key(chunk, salt) for chunk in chunks]
         held = Held(self._runs.store)
+        with suppress(StoreFull):
+            self._runs.claim_all(((chunk.document, key) for chunk, key in zip(chunks, keys, strict=True)), salt)
         states: dict[bytes, State] = {}
         missing: dict[bytes, Chunk] = {}
         for key, chunk in zip(keys, chunks, strict=True):
@@ -75,7 +76,7 @@ class ComposedReader:
         for group in together(missing.values(), TURN_TOKENS):
             for (key, value), chunk in zip((yield from self._read(group, salt, spent)).items(), group, strict=True):
                 with suppress(StoreFull):
-                    self._runs.keep(key, value, document_key(chunk.document, salt))
+                    self._runs.keep(key, value, kept_for(chunk, salt))
                 states[key] = self._runs.unpacked(value, self._start(chunk), len(chunk.ids))
         cache = (yield from self._prefix_read()).fork()
         cache.compose((states[key].whole for key in keys), room, held)
@@ -85,6 +86,7 @@ class ComposedReader:
         """Store every chunk that is not stored yet, in order, as many in a pass as a turn takes. Past `deadline` (time.monotonic seconds)
         it ends after the pass at hand; the next call goes on from there. Raises StoreFull when the budget or the disk holds no more."""
         chunks_done = tokens_done = bytes_done = 0
+        self._runs.claim_all(((chunk.document, self.key(chunk, prompt.salt)) for chunk in chunks_of(prompt)), prompt.salt)
         for group in together(chunks_of(prompt), TURN_TOKENS):
             bytes_done += sum(self._runs.stored_bytes(self._start(chunk), Run.of(chunk)) for chunk in group)
             self._runs.check_budget(bytes_done, tokens_done, prompt)
@@ -92,7 +94,7 @@ class ComposedReader:
                 self.key(chunk, prompt.salt): chunk for chunk in group if not self._runs.store.has("state", self.key(chunk, prompt.salt))
             }
             for key, value in (yield from self._read(list(missing.values()), prompt.salt, Spent())).items():
-                self._runs.keep(key, value, document_key(missing[key].document, prompt.salt))
+                self._runs.keep(key, value, kept_for(missing[key], prompt.salt))
             for chunk in group:
                 chunks_done, tokens_done = chunks_done + 1, tokens_done + len(chunk.ids)
                 yield PrefillEvent(chunk.document, chunks_done, prompt.chunks, tokens_done, prompt.tokens)

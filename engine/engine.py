@@ -143,16 +143,14 @@ class Engine:
             return self._scheduler.stream(self._exact.prefill(prompt, deadline), kind=Kind.PREFILL)
         return self._scheduler.stream(self._ahead(prompt, mode, deadline), kind=Kind.PREFILL)
 
-    def forget(self, prompt: Prompt) -> None:
-        """Delete the stored state of every chunk of the prompt, and of the prompt as a whole, as its owner's, and what is kept in memory of
-        the owner's questions."""
-        keys = [self._reader.key(chunk, prompt.salt) for document in prompt.documents for chunk in document.chunks()]
-        keys += self._exact.keys(prompt)
-        keys += self._composed.reader.keys(prompt) if self._composed else []
-        self._scheduler.call(lambda: self._reader.store.delete("state", keys))
-        for document in prompt.documents:
-            self._scheduler.call(partial(self._reader.store.release, document_key(document.id, prompt.salt)))
-        self._scheduler.call(lambda: self._way.forget(prompt))
+    def forget(self, documents: Sequence[str], salt: str) -> None:
+        """Delete what is stored for these documents of an owner, by their ids, and for no other, what was read after them in one sequence,
+        and what is kept in memory of the owner's questions; then overwrite it in the store's file (docs/security.md)."""
+        store = self._reader.store
+        for document in documents:
+            self._scheduler.call(partial(store.release, document_key(document, salt)))
+        self._scheduler.call(partial(self._way.forget, salt))
+        store.scrub()
 
     def locate(self, prompt: Prompt, question: str, *, limit: int = LOCATE_CHUNKS) -> list[Located]:
         """The chunks that may hold the answer, best first. Raises an EngineError."""

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from engine.cache.keys import document_key
 from engine.cache.kv_cache import KVCache
+from engine.cache.ledger import KeptFor
 from engine.errors import EngineError, StoreFull
 from engine.events import PrefillEvent
 from engine.prompt import Prompt, TokenArray
@@ -25,13 +27,15 @@ UNIT_TOKENS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A run of the sequence that begins at position `start`; it ends in `document`, after so many whole `chunks` of the prompt."""
+    """A run of the sequence that begins at position `start`; it ends in `document`, after so many whole `chunks` of the prompt. Its
+    state depends on all documents for which it is kept."""
 
     run: Run
     key: bytes
     start: int
     document: str
     chunks: int
+    kept_for: KeptFor
 
     @property
     def end(self) -> int:
@@ -67,8 +71,10 @@ class ExactReader:
             fresh = not self._runs.store.has("state", unit.key)
             if fresh:
                 for earlier in stored:
-                    yield from self._runs.append(earlier.key, earlier.run, cache, Spent())
+                    yield from self._runs.append(earlier.key, earlier.run, cache, Spent(), earlier.kept_for)
                 stored.clear()
+            else:
+                self._runs.claim(unit.key, unit.kept_for)
             yield PrefillEvent(unit.document, unit.chunks, prompt.chunks, self._read_tokens(unit.end), prompt.tokens)
             if fresh and deadline is not None and time.monotonic() >= deadline:
                 return
@@ -82,21 +88,29 @@ class ExactReader:
         cache = self._runs.decoder.new_cache(len(self._prefix) + prompt.tokens + room)
         for unit in self._units(prompt):
             with suppress(StoreFull):
-                yield from self._runs.append(unit.key, unit.run, cache, spent or Spent())
+                yield from self._runs.append(unit.key, unit.run, cache, spent or Spent(), unit.kept_for)
         return cache
 
     def _units(self, prompt: Prompt) -> Iterator[Unit]:
         left, key, start, chunks = Run(self._prefix), b"", 0, 0
-        document = ""
+        document, before = "", dict[str, bytes]()
         for chunk in chunks_of(prompt):
             left, chunks, document = left + Run.of(chunk), chunks + 1, chunk.document
+            before[document] = document_key(document, prompt.salt)
             while len(left.ids) >= self._unit_tokens:
                 run, left = left.part(0, self._unit_tokens), left.part(self._unit_tokens, len(left.ids))
                 key = self._runs.key(MODE, prompt.salt, run, parent=key)
-                yield Unit(run, key, start, document, chunks - bool(len(left.ids)))
+                yield Unit(run, key, start, document, chunks - bool(len(left.ids)), KeptFor(tuple(before.values()), jointly=True))
                 start += len(run.ids)
         if len(left.ids):
-            yield Unit(left, self._runs.key(MODE, prompt.salt, left, parent=key), start, document, chunks)
+            yield Unit(
+                left,
+                self._runs.key(MODE, prompt.salt, left, parent=key),
+                start,
+                document,
+                chunks,
+                KeptFor(tuple(before.values()), jointly=True),
+            )
 
     def _read_tokens(self, position: int) -> int:
         """How many of the prompt's own tokens stand before this position."""

@@ -20,8 +20,8 @@ class EngineFace(Protocol):
     def prefill(self, prompt: Prompt, *, deadline: float | None = None) -> Iterator[PrefillEvent]:
         """Do ahead what can be done before a question comes; after `deadline` (time.monotonic seconds) it ends. Nothing for a server."""
 
-    def forget(self, prompt: Prompt) -> None:
-        """Delete what is kept of the prompt, as its owner's."""
+    def forget(self, documents: Sequence[str], salt: str) -> None:
+        """Delete what is kept of these documents, by their ids, of the owner with this salt. Raises EngineError."""
 
     def locate(self, prompt: Prompt, question: str, *, limit: int = ...) -> list[Located]:
         """The chunks that may hold the answer, best first. Raises an EngineError."""

@@ -97,9 +97,9 @@ class FreeWay:
         """This way itself: a document's questions share its opening as any others do."""
         return self
 
-    def forget(self, prompt: Prompt) -> None:
+    def forget(self, salt: str) -> None:
         """Let go of what is kept of this owner's questions."""
-        self._showing.forget(prompt.salt)
+        self._showing.forget(salt)
 
     def _shown(self, asked: Asked, hits: Sequence[LexicalHit]) -> Shown:
         """The passages that are read, and how they are; nothing where there is nothing to read."""

@@ -20,7 +20,7 @@ from engine.model.decoder import Decoder
 from engine.model.vision import Vision
 from engine.opened import OpenedChunks
 from engine.prompt import Chunk, Prompt, TokenArray
-from engine.runs import Run, RunReader, Spent, chunks_of
+from engine.runs import Run, RunReader, Spent, chunks_of, kept_for
 from engine.steps import Steps, Telling
 
 MODE = "isolated"
@@ -67,8 +67,8 @@ class ChunkReader:
         self.runs.check(chunk)
         key = self.key(chunk, salt)
         if self._opened is None:
-            return (yield from self._open(key, chunk, room, spent))
-        cache = yield from self._opened.get(key, lambda: self._open(key, chunk, 0, spent))
+            return (yield from self._open(key, chunk, salt, room, spent))
+        cache = yield from self._opened.get(key, lambda: self._open(key, chunk, salt, 0, spent))
         cache.reserve(room)
         return cache
 
@@ -78,16 +78,17 @@ class ChunkReader:
         reader._opened = OpenedChunks(budget_bytes)
         return reader
 
-    def _open(self, key: bytes, chunk: Chunk, room: int, spent: Spent) -> Steps[KVCache]:
+    def _open(self, key: bytes, chunk: Chunk, salt: str, room: int, spent: Spent) -> Steps[KVCache]:
         cache = yield from self.start(len(chunk.ids) + room)
         with suppress(StoreFull):
-            yield from self.runs.append(key, Run.of(chunk), cache, spent)
+            yield from self.runs.append(key, Run.of(chunk), cache, spent, kept_for(chunk, salt))
         return cache
 
     def prefill(self, prompt: Prompt, deadline: float | None = None) -> Telling[PrefillEvent, None]:
         """Store every chunk that is not stored yet, in order. Past `deadline` (time.monotonic seconds) it ends after the chunk at hand;
         the next call goes on from there. Raises StoreFull when the budget or the disk holds no more of this prompt."""
         tokens_done = bytes_done = 0
+        self.runs.claim_all(((chunk.document, self.key(chunk, prompt.salt)) for chunk in chunks_of(prompt)), prompt.salt)
         for chunks_done, chunk in enumerate(chunks_of(prompt), 1):
             bytes_done += self.runs.stored_bytes(len(self._prefix), Run.of(chunk))
             self.runs.check_budget(bytes_done, tokens_done, prompt)
@@ -103,4 +104,4 @@ class ChunkReader:
             return False
         self.runs.check(chunk)
         cache = yield from self.start(len(chunk.ids))
-        return (yield from self.runs.append(key, Run.of(chunk), cache, Spent()))
+        return (yield from self.runs.append(key, Run.of(chunk), cache, Spent(), kept_for(chunk, salt)))

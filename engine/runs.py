@@ -6,7 +6,7 @@ What a run's state depends on beside itself (what stands before it) is the busin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from engine.cache.codec import BF16, Codec
-from engine.cache.keys import chunk_key, image_part
+from engine.cache.keys import chunk_key, document_key, image_part
 from engine.cache.kv_cache import KVCache, State
+from engine.cache.ledger import NOBODY, KeptFor
 from engine.cache.packing import Packing
 from engine.cache.store import ChunkStore, Reading
 from engine.errors import PromptUnreadable, StoreFull
@@ -109,15 +110,16 @@ class RunReader:
         if self._patch is not None and np.count_nonzero(chunk.ids == self._patch) != places:
             raise PromptUnreadable(f"Document {chunk.document} keeps places for page images that are not there. {again}")
 
-    def append(self, key: bytes, run: Run, cache: KVCache, spent: Spent, document: bytes | None = None) -> Steps[bool]:
+    def append(self, key: bytes, run: Run, cache: KVCache, spent: Spent, kept_for: KeptFor = NOBODY) -> Steps[bool]:
         """The run goes to the cache's end: out of the store (False), or read now and stored under `key` (True); `spent` grows then.
 
-        `document`: for which it is kept (engine.cache.keys.document_key); none where somebody else says so.
+        `kept_for`: the documents for whose sake.
         What was just read becomes what it is when stored, so that no answer depends on whether it was.
         A stored value that is damaged or of another layout is dropped and the run read. Raises StoreFull when all is read, and
         PromptUnreadable for a page image.
         """
         if self._restored(key, run, cache):
+            self.claim(key, kept_for)
             return False
         first, before = cache.length, time.perf_counter()
         yield from self.read(run, cache)
@@ -126,7 +128,7 @@ class RunReader:
             each.add(len(run.ids), seconds)
         value = self.packed(cache.save(first))
         cache.replace(self.unpacked(value, first, len(run.ids)))
-        self.keep(key, value, document)
+        self.keep(key, value, kept_for)
         return True
 
     def read_alone(self, runs: Sequence[Run]) -> Steps[list[KVCache]]:
@@ -184,6 +186,19 @@ class RunReader:
             self.store.delete("state", [key])
         return state
 
+    def claim(self, key: bytes, kept_for: KeptFor) -> None:
+        """A state that is stored is kept for the sake of these documents too. Raises StoreFull."""
+        for document in kept_for.documents:
+            self.store.refer(document, {"state": [key]}, jointly=kept_for.jointly)
+
+    def claim_all(self, keys: Iterable[tuple[str, bytes]], salt: str) -> None:
+        """Of each document, by its id, these states are kept for its sake, stored already or to come. Raises StoreFull."""
+        of_each: dict[str, list[bytes]] = {}
+        for document, key in keys:
+            of_each.setdefault(document, []).append(key)
+        for document, of_it in of_each.items():
+            self.store.refer(document_key(document, salt), {"state": of_it})
+
     def packed(self, state: State) -> bytes:
         """As it is stored."""
         return self._packing.pack(state)
@@ -194,9 +209,9 @@ class RunReader:
         assert state is not None, "packed with another model"
         return state
 
-    def keep(self, key: bytes, value: bytes, document: bytes | None = None) -> None:
-        """Store what `packed` made. Raises StoreFull."""
-        self.store.put("state", key, value, document)
+    def keep(self, key: bytes, value: bytes, kept_for: KeptFor) -> None:
+        """Store what `packed` made, for the sake of these documents. Raises StoreFull."""
+        self.store.put("state", key, value, kept_for)
 
     def _restored(self, key: bytes, run: Run, cache: KVCache) -> bool:
         state = self.stored(key, cache.length, len(run.ids))
@@ -225,6 +240,11 @@ class RunReader:
             assert self._images is not None, "`check` comes first"
             self._seen = same, self._images.features(segment)
         return self._seen[1]
+
+
+def kept_for(chunk: Chunk, salt: str) -> KeptFor:
+    """What the chunk's state is stored for: the document that it is of."""
+    return KeptFor((document_key(chunk.document, salt),))
 
 
 def chunks_of(prompt: Prompt) -> Iterator[Chunk]:

@@ -91,7 +91,7 @@ class SpanWay:
         """The answer out of one sentence; `asking` follows it and opens the answer."""
         return self._words.read(sentence, asking, max_tokens)
 
-    def forget(self, prompt: Prompt) -> None:
+    def forget(self, salt: str) -> None:
         """Nothing is kept beside the store."""
 
     def sweeping(self) -> SpanWay:

@@ -33,6 +33,18 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptFor:
+    """The documents for whose sake a record is kept, each by its hash (engine.cache.keys.document_key): until the last of them is
+    released or, `jointly`, the first, because its state depends on all of them."""
+
+    documents: tuple[bytes, ...] = ()
+    jointly: bool = False
+
+
+NOBODY = KeptFor()
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """`values` by kind. `rows`: a ROW for each record. `order`: (kind, moment of last use, key) of each. `kept`: a document's records;
     `keepers`: how many documents keep a record. `figures`: what is counted over all."""
@@ -125,16 +137,17 @@ class Ledger:
     def set(self, name: str, value: int) -> None:
         self._in.put(name.encode(), COUNT.pack(value), db=self._tables.figures)
 
-    def keeps(self, document: bytes, kind: Kind, key: bytes, *, jointly: bool) -> bool:
-        """Is the record kept for this document already?"""
-        return bool(self._in.cursor(self._tables.kept).set_key_dup(document, (FOR_ALL if jointly else FOR_ONE) + record(kind, key)))
+    def is_kept(self, kind: Kind, key: bytes, kept_for: KeptFor) -> bool:
+        """Is it written down already that the record is kept for all these documents?"""
+        cursor, name = self._in.cursor(self._tables.kept), (FOR_ALL if kept_for.jointly else FOR_ONE) + record(kind, key)
+        return all(cursor.set_key_dup(document, name) for document in kept_for.documents)
 
-    def keep(self, document: bytes, kind: Kind, key: bytes, *, jointly: bool) -> None:
-        """The record is kept for this document, whether it is there yet or not: until the last of those for which it is kept is
-        released or, `jointly`, the first of them."""
-        name = record(kind, key)
-        if self._in.put(document, (FOR_ALL if jointly else FOR_ONE) + name, dupdata=False, db=self._tables.kept) and not jointly:
-            self._in.put(name, COUNT.pack(self._keepers(name) + 1), db=self._tables.keepers)
+    def keep(self, kind: Kind, key: bytes, kept_for: KeptFor) -> None:
+        """The record is kept for these documents, whether it is there yet or not."""
+        name, mark = record(kind, key), FOR_ALL if kept_for.jointly else FOR_ONE
+        fresh = sum(self._in.put(document, mark + name, dupdata=False, db=self._tables.kept) for document in kept_for.documents)
+        if fresh and not kept_for.jointly:
+            self._in.put(name, COUNT.pack(self._keepers(name) + fresh), db=self._tables.keepers)
 
     def release(self, document: bytes) -> list[tuple[Kind, bytes]]:
         """Nothing is kept for this document any more; returns the records that are to go for that."""
@@ -142,10 +155,6 @@ class Ledger:
         names = [bytes(name) for name in cursor.iternext_dup()] if cursor.set_key(document) else []
         self._in.delete(document, db=self._tables.kept)
         return [(KINDS[name[1]], name[2:]) for name in names if name[:1] == FOR_ALL or self._last_released(name[1:])]
-
-    def kept(self, kind: Kind, key: bytes) -> bool:
-        """For any document at all?"""
-        return self._keepers(record(kind, key)) > 0
 
     def _last_released(self, name: bytes) -> bool:
         left = self._keepers(name) - 1

@@ -21,7 +21,8 @@ from threading import Lock
 
 import lmdb
 
-from engine.cache.ledger import KINDS, Kind, Ledger, Tables, Total
+from engine.cache import scrub
+from engine.cache.ledger import KINDS, NOBODY, KeptFor, Kind, Ledger, Tables, Total
 from engine.errors import StoreFull
 
 DEFAULT_BUDGET_BYTES = 8 << 30
@@ -73,12 +74,13 @@ class ChunkStore:
         self._counted: Counter[str] = Counter()
         self._verified: dict[Kind, set[bytes]] = {kind: set() for kind in KINDS}
         self._pins: Counter[bytes] = Counter()
-        self._pinning = Lock()
+        self._pinning, self._scrubbing = Lock(), Lock()
         remove_other_layouts(folder)
         try:
             size = map_bytes or 2 * budget_bytes + (64 << 20)
-            self._env = lmdb.open(str(folder / FILE), subdir=False, map_size=size, max_dbs=8, metasync=False, max_readers=512)
-            self._tables = Tables.of(self._env)
+            self._env = lmdb.open(str(folder / FILE), subdir=False, map_size=size, max_dbs=len(KINDS) + 6, metasync=False, max_readers=512)
+            self._tables, self._zeros = Tables.of(self._env), self._env.open_db(scrub.TABLE)
+            self._least_bytes: int = self._env.stat()["psize"]
         except lmdb.Error as error:
             raise StoreFull(
                 f"The store in {folder} cannot be opened: {error}. Make room there, or delete the folder; it is made again."
@@ -88,7 +90,8 @@ class ChunkStore:
         """Write down what was used, and let go of the files."""
         with suppress(lmdb.Error), self._env.begin(write=True) as transaction:
             self._note_use(Ledger(self._tables, transaction), len(self._used))
-        self._env.close()
+        with self._scrubbing:
+            self._env.close()
 
     def has(self, kind: Kind, key: bytes) -> bool:
         return not self.missing(kind, [key])
@@ -112,11 +115,11 @@ class ChunkStore:
         with self._env.begin(buffers=True) as transaction:
             yield Reading(self, self._tables, transaction)
 
-    def put(self, kind: Kind, key: bytes, value: bytes, document: bytes | None = None) -> None:
-        """Keep a value, and drop what has to go for it. `document`: for which it is kept, as `refer` does. Raises StoreFull."""
-        self.put_all([(kind, key, value)], document)
+    def put(self, kind: Kind, key: bytes, value: bytes, kept_for: KeptFor = NOBODY) -> None:
+        """Keep a value, for these documents, and drop what has to go for it. Raises StoreFull."""
+        self.put_all([(kind, key, value)], kept_for)
 
-    def put_all(self, records: Sequence[Record], document: bytes | None = None) -> None:
+    def put_all(self, records: Sequence[Record], kept_for: KeptFor = NOBODY) -> None:
         """Keep several, all or none of them: sooner done than one after another. Raises StoreFull."""
         size = sum(len(value) for _, _, value in records)
         if size > self.budget_bytes:
@@ -130,9 +133,8 @@ class ChunkStore:
             replaced = sum(ledger.size(kind, key) or 0 for kind, key, _ in records)
             self._evict(ledger, size - replaced, {(kind, key) for kind, key, _ in records})
             for kind, key, value in records:
-                ledger.put(kind, key, SUM.pack(*checksum(value)) + value, len(value), time.time_ns())
-                if document is not None:
-                    ledger.keep(document, kind, key, jointly=False)
+                ledger.put(kind, key, self._stored(value), len(value), time.time_ns())
+                ledger.keep(kind, key, kept_for)
         self._noted_down(noted)
         for kind, key, _ in records:
             self._verified[kind].discard(key)
@@ -144,24 +146,26 @@ class ChunkStore:
                 ledger.drop(kind, key)
 
     def refer(self, document: bytes, keys: Mapping[Kind, Iterable[bytes]], *, jointly: bool = False) -> None:
-        """These records, stored already or to come, are kept for this document, until the last of the documents for which they are
-        kept is released; `jointly`, until the first of them is: their state depends on all. Raises StoreFull.
-
-        `document` is a hash keyed with the owner's salt (engine.cache.keys.document_key).
-        """
+        """These records, stored already or to come, are kept for this document, as KeptFor has it. Raises StoreFull."""
+        kept_for = KeptFor((document,), jointly)
         with self._env.begin() as transaction:
             known = Ledger(self._tables, transaction)
-            fresh = [(kind, key) for kind in keys for key in keys[kind] if not known.keeps(document, kind, key, jointly=jointly)]
+            fresh = [(kind, key) for kind in keys for key in keys[kind] if not known.is_kept(kind, key, kept_for)]
         if fresh:
             with self._writing() as ledger:
                 for kind, key in fresh:
-                    ledger.keep(document, kind, key, jointly=jointly)
+                    ledger.keep(kind, key, kept_for)
 
     def release(self, document: bytes) -> None:
         """The document is gone: forget the records that were kept for it and for no other, and those kept for it jointly."""
         with self._writing() as ledger:
             for kind, key in ledger.release(document):
                 ledger.drop(kind, key)
+
+    def scrub(self) -> None:
+        """Overwrite in the file what was deleted or had to go; for any thread. What an open reading sees stays. Raises StoreFull."""
+        with self._scrubbing, self._translated():
+            scrub.scrub(self._env, self._zeros, self._free_pages())
 
     @contextmanager
     def pinned(self, keys: Iterable[bytes]) -> Iterator[None]:
@@ -177,15 +181,13 @@ class ChunkStore:
 
     def stats(self) -> StoreStats:
         with self._env.begin() as transaction:
-            ledger, info, page = Ledger(self._tables, transaction), self._env.info(), self._env.stat()["psize"]
-            oldest, tables = ledger.oldest(), [transaction.stat(table) for table in self._tables.all()]
-            used = sum(each["branch_pages"] + each["leaf_pages"] + each["overflow_pages"] for each in [*tables, self._env.stat()])
+            ledger, page = Ledger(self._tables, transaction), self._env.stat()["psize"]
+            oldest = ledger.oldest()
             return StoreStats(
                 {kind: ledger.total(kind) for kind in KINDS},
                 self.budget_bytes,
-                file_bytes=(info["last_pgno"] + 1) * page,
-                # The first two pages are LMDB's own.
-                free_bytes=max(0, info["last_pgno"] - 1 - used) * page,
+                file_bytes=(self._env.info()["last_pgno"] + 1) * page,
+                free_bytes=self._free_pages() * page,
                 hits=ledger.count("hits") + self._counted["hits"],
                 misses=ledger.count("misses") + self._counted["misses"],
                 evictions=ledger.count("evictions"),
@@ -203,21 +205,37 @@ class ChunkStore:
             return None
         if time.monotonic() - self._noted.get((kind, key), -NOTED_FOR_S) >= NOTED_FOR_S:
             self._used[kind, key] = time.time_ns()
-        return stored[SUM.size :]
+        return stored[SUM.size : SUM.size + SUM.unpack_from(stored)[1]]
+
+    def _stored(self, value: bytes) -> bytes:
+        """The value as it lies in the file: in two or more pages of its own, for of what takes up to one LMDB leaves traces in others."""
+        return (SUM.pack(*checksum(value)) + value).ljust(self._least_bytes, b"\0")
 
     def _sound(self, kind: Kind, key: bytes, stored: memoryview) -> bool:
         if key not in self._verified[kind]:
-            if len(stored) < SUM.size or SUM.unpack_from(stored) != checksum(stored[SUM.size :]):
+            if len(stored) < SUM.size or SUM.unpack_from(stored) != checksum(stored[SUM.size : SUM.size + SUM.unpack_from(stored)[1]]):
                 return False
             self._verified[kind].add(key)
         return True
 
+    def _free_pages(self) -> int:
+        with self._env.begin() as transaction:
+            tables = [transaction.stat(table) for table in self._tables.all()]
+        used = sum(each["branch_pages"] + each["leaf_pages"] + each["overflow_pages"] for each in [*tables, self._env.stat()])
+        # The first two pages are LMDB's own; its list of free ones counts among them here.
+        return max(0, int(self._env.info()["last_pgno"]) - 1 - used)
+
     @contextmanager
     def _writing(self) -> Iterator[Ledger]:
         """The books in one transaction. Raises StoreFull."""
+        with self._translated(), self._env.begin(write=True) as transaction:
+            yield Ledger(self._tables, transaction)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """LMDB's errors as StoreFull."""
         try:
-            with self._env.begin(write=True) as transaction:
-                yield Ledger(self._tables, transaction)
+            yield
         except lmdb.MapFullError as error:
             raise StoreFull(
                 f"The store's file in {self.folder} has no room left between its records. End what uses it and run "

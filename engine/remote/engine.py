@@ -79,8 +79,8 @@ class RemoteEngine:
         """Nothing to do, and so no event: the server reads a prompt when the first question over it comes."""
         yield from ()
 
-    def forget(self, prompt: Prompt) -> None:
-        """Nothing is kept here; what a server holds of a prompt goes when it needs the room."""
+    def forget(self, documents: Sequence[str], salt: str) -> None:
+        """Nothing is kept here; what a server holds of them goes when it needs the room."""
 
     def locate(self, prompt: Prompt, question: str, *, limit: int = LOCATE_CHUNKS) -> list[Located]:
         """The chunks that share words with the question, best first. Raises an EngineError."""

@@ -138,7 +138,7 @@ def test_a_question_reads_itself_alone_once_the_prompt_is_stored(engine: Engine,
         say("yes")
         ask(engine, asked, SECOND)
         assert own <= fed.take() <= own + len(composed.prefix)
-    engine.forget(prompt)
+    engine.forget(("guide", "lease"), prompt.salt)
     say("yes")
     ask(engine, turned, SECOND)
     assert fed.take() == own + prompt.tokens - len(engine.chat.ask(SECOND).ids), "what is forgotten is read again, when a question needs it"

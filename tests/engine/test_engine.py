@@ -123,7 +123,7 @@ def test_it_prefills_a_whole_prompt_exactly_beside_its_chunks(engine: Engine, pr
     assert engine._reader.spent.tokens == spent, "the second time nothing is read"
     list(engine.prefill(mine))
     assert engine.status().store_chunks == before + len(told) + 4
-    engine.forget(mine)
+    engine.forget([document.id for document in mine.documents], mine.salt)
     assert engine.status().store_chunks == before
 
 
@@ -213,7 +213,7 @@ def test_it_forgets_a_prompt(engine: Engine, prompt: Prompt) -> None:
     before = engine.status().store_chunks
     list(engine.prefill(mine))
     assert engine.status().store_chunks == before + 4
-    engine.forget(mine)
+    engine.forget([document.id for document in mine.documents], mine.salt)
     assert engine.status().store_chunks == before
 
 

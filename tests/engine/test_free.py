@@ -171,7 +171,7 @@ def test_a_second_question_over_the_same_passages_reads_only_its_own_tokens(
     say("yes")
     ask(chat, replace(prompt, salt="bob"), SECOND)
     assert fed.take() > first // 2, "another owner's is not used"
-    chat.forget(prompt)
+    chat.forget([document.id for document in prompt.documents], prompt.salt)
     say("yes")
     ask(chat, prompt, SECOND)
     assert fed.take() > first // 2, "what is forgotten is read again"

@@ -112,7 +112,7 @@ def test_it_reads_ahead_in_two_tiers(scanning: Engine, prompt: Prompt) -> None:
     assert {event.tokens_done for event in told if event.chunks_done == len(BODIES)} == {prompt.tokens}
     status = scanning.status()
     assert (status.store_chunks, status.store_index_bytes) == (len(BODIES), prompt.tokens * 128)
-    scanning.forget(mine)
+    scanning.forget([document.id for document in mine.documents], mine.salt)
     assert (scanning.status().store_chunks, scanning.status().store_index_bytes) == (0, 0)
 
 
@@ -128,7 +128,7 @@ def test_an_answer_says_what_was_indexed_and_both_scores(scanning: Engine, promp
     assert len(located) == len(BODIES), "the scan finds chunks that share no word with the question"
     assert any(event.lexical for event in located)
     assert all(event.attention is not None and -1 <= event.attention <= 1 for event in located)
-    scanning.forget(mine)
+    scanning.forget([document.id for document in mine.documents], mine.salt)
 
 
 @pytest.mark.weights
@@ -139,7 +139,7 @@ def test_what_shares_no_word_is_found_by_the_scan_alone(scanning: Engine, prompt
     located = scanning.locate(mine, "Mahogany", limit=3)
     assert len(located) == 3
     assert {place.lexical for place in located} == {0.0}
-    scanning.forget(mine)
+    scanning.forget([document.id for document in mine.documents], mine.salt)
 
 
 @pytest.mark.weights
@@ -156,4 +156,4 @@ def test_an_unsure_reader_reads_on_up_to_a_limit(scanning: Engine, prompt: Promp
     read.clear()
     done(scanning, mine, AnswerOptions(threshold=1.1, read_chunks=2))
     assert read == [2], "whoever says how many to read gets so many"
-    scanning.forget(mine)
+    scanning.forget([document.id for document in mine.documents], mine.salt)

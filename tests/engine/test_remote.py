@@ -492,7 +492,7 @@ def test_it_has_nothing_to_prefill_or_to_forget(tokenizer: Tokenizer, prompt: Pr
     engine = RemoteEngine(ServerAddress("http://127.0.0.1:1/v1"), tokenizer)
     with closing(engine.prefill(prompt, deadline=0.0)) as events:
         assert list(events) == []
-    engine.forget(prompt)
+    engine.forget([document.id for document in prompt.documents], prompt.salt)
     engine.close()
     (first, *_) = engine.locate(prompt, QUESTION)
     assert (first.chunk, first.likelihood) == (1, None)

@@ -258,7 +258,7 @@ def test_questions_that_a_free_answer_reads_the_same_for_read_it_once(tmp_path: 
     cells = by_cell(list(engine.sweep([prompt], QUESTIONS[:3], options=AnswerOptions(max_tokens=4))))
     assert [type(said[-1]) for said in cells.values()] == [Done] * 6
     swept = engine._way.spent.tokens
-    engine.forget(prompt)
+    engine.forget(("lease", "letter"), prompt.salt)
     for name in ("lease", "letter"):
         list(engine.answer(alone(prompt, name), QUESTIONS[0], options=AnswerOptions(max_tokens=4)))
     assert engine._way.spent.tokens == 2 * swept, "what three questions read is what one reads"

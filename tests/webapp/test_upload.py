@@ -58,11 +58,10 @@ class Store:
     """Stands in for the engine where it must forget: remembers which documents it was asked to."""
 
     def __init__(self) -> None:
-        self.forgotten: list[tuple[str, str, int]] = []
+        self.forgotten: list[tuple[list[str], str]] = []
 
-    def forget(self, prompt: object) -> None:
-        (document,) = prompt.documents  # type: ignore[attr-defined]
-        self.forgotten.append((document.id, prompt.salt, len(document)))  # type: ignore[attr-defined]
+    def forget(self, documents: list[str], salt: str) -> None:
+        self.forgotten.append((documents, salt))
 
 
 def test_it_refuses_an_empty_file_and_goes_on(collection: Collection) -> None:
@@ -143,7 +142,9 @@ def test_it_reads_a_failed_document_again(collection: Collection, django_capture
     assert parse(document).state == DocumentState.PARSED
 
 
-def test_it_leaves_nothing_of_a_deleted_document(collection: Collection, alice: User, django_capture_on_commit_callbacks: Commit) -> None:
+def test_it_leaves_nothing_of_a_deleted_document(
+    collection: Collection, alice: User, django_capture_on_commit_callbacks: Commit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     document = parse(accepted(collection, "terms.md", b"The fee is 40 euros a month, and the deposit is 80 euros.\n"))
     folder, document_id = document.folder, str(document.id)
     assert LexicalIndex(lexical_path(collection.id)).search("deposit", None, 5)
@@ -153,8 +154,22 @@ def test_it_leaves_nothing_of_a_deleted_document(collection: Collection, alice: 
     assert not LexicalIndex(lexical_path(collection.id)).search("deposit", None, 5)
     store = Store()
     assert forgetting.forget(store) == 1  # type: ignore[arg-type]
-    assert store.forgotten == [(document_id, alice.salt, 1)]
+    monkeypatch.setattr(forgetting, "SETTLED_S", -1)
+    assert forgetting.forget(store) == 1, "once more, when nothing of it can be under way"  # type: ignore[arg-type]
+    assert store.forgotten == [([document_id], alice.salt)] * 2
     assert forgetting.forget(store) == 0  # type: ignore[arg-type]
+    assert not [path for path in Path(settings.LONGREAD_DOCUMENTS).rglob("*") if path.is_file() and document_id in str(path)]
+
+
+def test_it_forgets_what_an_earlier_version_left_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(settings.LONGREAD_DOCUMENTS) / "forget" / "salt" / "document"
+    (folder / "parsed").mkdir(parents=True)
+    (folder / "parsed" / "ids.npy").write_bytes(b"tokens")
+    monkeypatch.setattr(forgetting, "SETTLED_S", -1)
+    store = Store()
+    assert forgetting.forget(store) == 1  # type: ignore[arg-type]
+    assert store.forgotten == [(["document"], "salt")]
+    assert not folder.exists()
 
 
 def test_it_leaves_nothing_of_a_document_deleted_while_it_is_read(

@@ -1,41 +1,43 @@
 """Deleting what a document left outside the database: its files at once, and the engine's stored state as soon as the engine comes to it.
 
-The state is keyed by the document's tokens, so those alone are kept, apart, until the engine has forgotten them. A message that is lost
-does no harm: each `forget` takes all that waits, and every engine worker begins with one. Knows no engine but the one it is given.
+The store knows by a document's id what it keeps for it, so an empty file of that name waits for the engine, and nothing else. A message
+that is lost does no harm: each `forget` takes all that waits, and every engine worker begins with one. A document that was being read in
+the moment of its deletion may leave a last piece of state after the first time; so each is forgotten once more when that is surely over.
+Knows no engine but the one it is given.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import shutil
+import time
 from pathlib import Path
 
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from engine.face import EngineFace
-from engine.prompt import Prompt
-from ingest.document import open_prompt
 from ingest.storage import DocumentFolder
 from webapp.celery import app
 
 logger = logging.getLogger(__name__)
 
+SETTLED_S = 60  # no slice of prefill lasts as long
+
 
 def discard(folder: DocumentFolder, salt: str) -> None:
-    """Deletes the document's files, keeping its tokens aside for `forget`, and asks the engine to forget them."""
-    if folder.parsed.ids.exists() and folder.parsed.chunks.exists():
-        waiting = DocumentFolder(_waiting() / salt, folder.id).parsed
-        waiting.folder.mkdir(parents=True, exist_ok=True)
-        folder.parsed.ids.rename(waiting.ids)
-        folder.parsed.chunks.rename(waiting.chunks)
-        _ask_engine()
+    """Deletes the document's files and asks the engine to forget what it stored for it."""
+    waiting = _waiting() / salt / str(folder.id)
+    waiting.parent.mkdir(parents=True, exist_ok=True)
+    waiting.touch()
     folder.delete()
+    _ask_engine()
 
 
 def _ask_engine() -> None:
     try:
-        app.send_task("library.forget", queue="engine", priority=9, retry=False)
+        for countdown in (0, SETTLED_S + 1):
+            app.send_task("library.forget", queue="engine", priority=9, retry=False, countdown=countdown)
     except OperationalError:
         logger.warning("The broker does not answer; the engine will forget deleted documents when its worker starts again.")
 
@@ -43,18 +45,23 @@ def _ask_engine() -> None:
 def forget(engine: EngineFace) -> int:
     """Deletes the stored state of everything that was discarded. Returns how many documents that were."""
     count = 0
-    for folder, prompt in _discarded():
-        engine.forget(prompt)
-        folder.delete()
-        count += 1
+    for owner in _waiting().glob("*"):
+        if not (waiting := list(owner.glob("*"))):
+            continue
+        engine.forget([path.name for path in waiting], owner.name)
+        for path in waiting:
+            if time.time() - path.stat().st_mtime > SETTLED_S:
+                _remove(path)
+        count += len(waiting)
     return count
 
 
-def _discarded() -> Iterator[tuple[DocumentFolder, Prompt]]:
-    for owner in _waiting().glob("*"):
-        for path in owner.glob("*"):
-            folder = DocumentFolder(owner, path.name)
-            yield folder, open_prompt([(path.name, "", folder)], Path(), owner.name)
+def _remove(path: Path) -> None:
+    """An earlier version kept a folder with the document's tokens in the file's place."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _waiting() -> Path:
