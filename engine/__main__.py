@@ -1,4 +1,4 @@
-"""`python -m engine status|inspect|generate`: the engine by itself, in the terminal."""
+"""`python -m engine status|inspect|generate|store`: the engine by itself, in the terminal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from engine.access import get_engine
 from engine.errors import EngineError
 from engine.inspection import inspect_model, lines
 from engine.loading.bundled import default_folder
+from engine.store_report import compact_lines, stats_lines
 
 
 def arguments() -> argparse.Namespace:
@@ -29,6 +30,10 @@ def arguments() -> argparse.Namespace:
     generate.add_argument("message")
     generate.add_argument("--max-tokens", type=int, default=128)
     generate.add_argument("--temperature", type=float, default=0.0)
+    store = commands.add_parser("store", help="what a store holds, and its file made small")
+    actions = store.add_subparsers(dest="action", required=True)
+    for action, told in (("stats", "records, bytes, uses; the store may be in use"), ("compact", "the file as small as its records")):
+        actions.add_parser(action, help=told).add_argument("folder", metavar="FOLDER", type=Path, help="'store' in LONGREAD_HOME")
     return parser.parse_args()
 
 
@@ -40,6 +45,9 @@ def run(asked: argparse.Namespace) -> None:
     if asked.command == "inspect":
         found = inspect_model(asked.place or asked.model)
         print(json.dumps(found.as_json(), indent=2) if asked.json else "\n".join(lines(found)))
+        return
+    if asked.command == "store":
+        print("\n".join((stats_lines if asked.action == "stats" else compact_lines)(asked.folder)))
         return
     generate(asked)
 

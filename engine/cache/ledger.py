@@ -57,11 +57,12 @@ class Tables:
     figures: Any
 
     @classmethod
-    def of(cls, env: lmdb.Environment) -> Tables:
-        """Those of a store's file, made where they are missing."""
-        values = {kind: env.open_db(kind.encode()) for kind in KINDS}
-        kept = env.open_db(b"kept", dupsort=True, dupfixed=True)
-        return cls(values, env.open_db(b"rows"), env.open_db(b"order"), kept, env.open_db(b"keepers"), env.open_db(b"figures"))
+    def of(cls, env: lmdb.Environment, *, create: bool = True) -> Tables:
+        """Those of a store's file; made where they are missing, if `create`. Raises lmdb.Error."""
+        values = {kind: env.open_db(kind.encode(), create=create) for kind in KINDS}
+        kept = env.open_db(b"kept", dupsort=True, dupfixed=True, create=create)
+        rows, order, keepers, figures = (env.open_db(name, create=create) for name in (b"rows", b"order", b"keepers", b"figures"))
+        return cls(values, rows, order, kept, keepers, figures)
 
     def all(self) -> list[Any]:
         return [*self.values.values(), self.rows, self.order, self.kept, self.keepers, self.figures]

@@ -14,7 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -22,43 +22,18 @@ from threading import Lock
 import lmdb
 
 from engine.cache import scrub
-from engine.cache.ledger import KINDS, NOBODY, KeptFor, Kind, Ledger, Tables, Total
+from engine.cache.folder import FILE, Opened, remove_other_layouts
+from engine.cache.ledger import KINDS, NOBODY, KeptFor, Kind, Ledger, Tables
+from engine.cache.stats import BUDGET, MOST_TABLES, StoreStats, free_pages, read_stats
 from engine.errors import StoreFull
 
 DEFAULT_BUDGET_BYTES = 8 << 30
-# The layout of the file is in its name: another version's is not opened, and goes.
-FILE = "records-2.mdb"
 SUM = struct.Struct("<QQ")  # before each value: its checksum and length; 16 bytes, so that values stay as aligned as LMDB has them
 NOTED_AT_ONCE = 512  # so many uses are written down with one value; more would keep it waiting
 NOTED_FOR_S = 60.0  # a use is not written down again within this
 
 Record = tuple[Kind, bytes, bytes]
 """Kind, key and value."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    """`file_bytes` is what the file takes on disk, of which `free_bytes` hold nothing. `oldest_use`: seconds since 1970, None while the
-    store is empty. A hit or miss is one record asked for."""
-
-    kinds: Mapping[Kind, Total]
-    budget_bytes: int
-    file_bytes: int
-    free_bytes: int
-    hits: int
-    misses: int
-    evictions: int
-    oldest_use: float | None
-
-    @property
-    def bytes(self) -> int:
-        """Of all values."""
-        return sum(total.bytes for total in self.kinds.values())
-
-    @property
-    def chunks(self) -> int:
-        """Runs whose state is stored."""
-        return self.kinds["state"].records
 
 
 class ChunkStore:
@@ -75,16 +50,20 @@ class ChunkStore:
         self._verified: dict[Kind, set[bytes]] = {kind: set() for kind in KINDS}
         self._pins: Counter[bytes] = Counter()
         self._pinning, self._scrubbing = Lock(), Lock()
+        self._opened = Opened(folder)
         remove_other_layouts(folder)
         try:
             size = map_bytes or 2 * budget_bytes + (64 << 20)
-            self._env = lmdb.open(str(folder / FILE), subdir=False, map_size=size, max_dbs=len(KINDS) + 6, metasync=False, max_readers=512)
+            self._env = lmdb.open(str(folder / FILE), subdir=False, map_size=size, max_dbs=MOST_TABLES, metasync=False, max_readers=512)
             self._tables, self._zeros = Tables.of(self._env), self._env.open_db(scrub.TABLE)
             self._least_bytes: int = self._env.stat()["psize"]
         except lmdb.Error as error:
             raise StoreFull(
                 f"The store in {folder} cannot be opened: {error}. Make room there, or delete the folder; it is made again."
             ) from error
+        with suppress(lmdb.Error), self._env.begin(write=True) as transaction:
+            if (ledger := Ledger(self._tables, transaction)).count(BUDGET) != budget_bytes:
+                ledger.set(BUDGET, budget_bytes)
 
     def close(self) -> None:
         """Write down what was used, and let go of the files."""
@@ -92,6 +71,7 @@ class ChunkStore:
             self._note_use(Ledger(self._tables, transaction), len(self._used))
         with self._scrubbing:
             self._env.close()
+        self._opened.close()
 
     def has(self, kind: Kind, key: bytes) -> bool:
         return not self.missing(kind, [key])
@@ -165,7 +145,7 @@ class ChunkStore:
     def scrub(self) -> None:
         """Overwrite in the file what was deleted or had to go; for any thread. What an open reading sees stays. Raises StoreFull."""
         with self._scrubbing, self._translated():
-            scrub.scrub(self._env, self._zeros, self._free_pages())
+            scrub.scrub(self._env, self._zeros, free_pages(self._env, self._tables))
 
     @contextmanager
     def pinned(self, keys: Iterable[bytes]) -> Iterator[None]:
@@ -180,19 +160,10 @@ class ChunkStore:
                 self._pins -= pins
 
     def stats(self) -> StoreStats:
-        with self._env.begin() as transaction:
-            ledger, page = Ledger(self._tables, transaction), self._env.stat()["psize"]
-            oldest = ledger.oldest()
-            return StoreStats(
-                {kind: ledger.total(kind) for kind in KINDS},
-                self.budget_bytes,
-                file_bytes=(self._env.info()["last_pgno"] + 1) * page,
-                free_bytes=self._free_pages() * page,
-                hits=ledger.count("hits") + self._counted["hits"],
-                misses=ledger.count("misses") + self._counted["misses"],
-                evictions=ledger.count("evictions"),
-                oldest_use=None if oldest is None else oldest / 1e9,
-            )
+        """What is written down, and what was counted since."""
+        written, counted = read_stats(self._env, self._tables), self._counted
+        hits, misses = written.hits + counted["hits"], written.misses + counted["misses"]
+        return replace(written, budget_bytes=self.budget_bytes, hits=hits, misses=misses)
 
     def seen(self, kind: Kind, key: bytes, stored: memoryview | None) -> memoryview | None:
         """The value in `stored`, which was found under this key, and None if it is damaged: then it is dropped. It counts as used."""
@@ -217,13 +188,6 @@ class ChunkStore:
                 return False
             self._verified[kind].add(key)
         return True
-
-    def _free_pages(self) -> int:
-        with self._env.begin() as transaction:
-            tables = [transaction.stat(table) for table in self._tables.all()]
-        used = sum(each["branch_pages"] + each["leaf_pages"] + each["overflow_pages"] for each in [*tables, self._env.stat()])
-        # The first two pages are LMDB's own; its list of free ones counts among them here.
-        return max(0, int(self._env.info()["last_pgno"]) - 1 - used)
 
     @contextmanager
     def _writing(self) -> Iterator[Ledger]:
@@ -296,10 +260,3 @@ class Reading:
 
 def checksum(value: bytes | memoryview) -> tuple[int, int]:
     return zlib.crc32(value), len(value)
-
-
-def remove_other_layouts(folder: Path) -> None:
-    """Files of another version's store go: what they hold cannot be read here and is read again."""
-    for file in [*folder.glob("*.mdb"), *folder.glob("*.mdb-lock")]:
-        if not file.name.startswith(FILE):
-            file.unlink(missing_ok=True)

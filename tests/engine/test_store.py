@@ -10,9 +10,10 @@ import lmdb
 import numpy as np
 import pytest
 
+from engine.cache.folder import FILE
 from engine.cache.keys import chunk_key, document_key
 from engine.cache.ledger import KINDS, KeptFor, Kind
-from engine.cache.store import FILE, ChunkStore
+from engine.cache.store import ChunkStore
 from engine.errors import StoreFull
 
 IDS = np.arange(5, dtype=np.int32)

@@ -12,7 +12,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from engine.cache.store import FILE
+from engine.cache.folder import FILE
 from engine.loading.bundled import fetch
 from engine.loading.gguf_tokenizer import gguf_tokenizer_json
 from engine.tokenizer import Tokenizer
