@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -23,7 +23,11 @@ def errors_register(api: NinjaAPI) -> None:
 
     @api.exception_handler(Http404)
     def missing(request: HttpRequest, _: Http404) -> HttpResponse:
-        return _answer(request, "There is no such thing here, or it is not yours.", 404)
+        return _answer(request, "There is no such thing here, or it is not shared with you.", 404)
+
+    @api.exception_handler(PermissionDenied)
+    def forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+        return _answer(request, str(error), 403)
 
     @api.exception_handler(ValidationError)
     def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:

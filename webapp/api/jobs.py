@@ -1,4 +1,4 @@
-"""/jobs: what the workers do for the caller."""
+"""/jobs: what the workers do for the caller, and for the documents that the caller may see."""
 
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from webapp.api.auth import ApiRequest
 from webapp.api.paging import Pages
 from webapp.api.schemas import JobOut
 from webapp.jobs.models import Job
+from webapp.jobs.selectors import jobs_of
 
 router = Router(tags=["jobs"])
 
@@ -18,9 +19,9 @@ router = Router(tags=["jobs"])
 @router.get("", response=list[JobOut])
 @paginate(Pages)
 def jobs(request: ApiRequest) -> QuerySet[Job]:
-    return request.auth.jobs.all()
+    return jobs_of(user=request.auth)
 
 
 @router.get("/{job_id}", response=JobOut)
 def detail(request: ApiRequest, job_id: UUID) -> Job:
-    return get_object_or_404(request.auth.jobs.all(), id=job_id)
+    return get_object_or_404(jobs_of(user=request.auth), id=job_id)

@@ -13,7 +13,7 @@ from webapp.api.paging import Pages
 from webapp.api.schemas import AskedOut, QuestionOut, QuestionRecord
 from webapp.ask.export import export_response, question_record
 from webapp.ask.models import Question
-from webapp.ask.selectors import question_detail
+from webapp.ask.selectors import question_detail, questions_of, require_stop
 from webapp.ask.services import answer_stop
 
 router = Router(tags=["questions"])
@@ -22,23 +22,25 @@ router = Router(tags=["questions"])
 @router.get("", response=list[QuestionOut])
 @paginate(Pages)
 def questions(request: ApiRequest) -> QuerySet[Question]:
-    return request.auth.questions.select_related("answer")
+    return questions_of(user=request.auth)
 
 
 @router.get("/{question_id}", response=QuestionRecord)
 def detail(request: ApiRequest, question_id: UUID) -> dict[str, Any]:
     """`answer` has the shape that `./run ask --json` prints; it fills while the state is streaming."""
-    return question_record(question_detail(owner=request.auth, question_id=question_id))
+    return question_record(question_detail(user=request.auth, question_id=question_id))
 
 
 @router.post("/{question_id}/stop", response={202: AskedOut})
 def stop(request: ApiRequest, question_id: UUID) -> Status[AskedOut]:
     """Stops the model at its next token. An answer that has ended stays as it is."""
-    answer_stop(answer=question_detail(owner=request.auth, question_id=question_id).answer)
-    return Status(202, AskedOut.of(question_detail(owner=request.auth, question_id=question_id)))
+    question = question_detail(user=request.auth, question_id=question_id)
+    require_stop(user=request.auth, question=question)
+    answer_stop(answer=question.answer)
+    return Status(202, AskedOut.of(question_detail(user=request.auth, question_id=question_id)))
 
 
 @router.get("/{question_id}/export.{form}")
 def export(request: ApiRequest, question_id: UUID, form: Literal["json", "md"]) -> HttpResponse:
     """The question with its answer as a file: json or md."""
-    return export_response(question_detail(owner=request.auth, question_id=question_id), form)
+    return export_response(question_detail(user=request.auth, question_id=question_id), form)

@@ -14,6 +14,7 @@ from webapp.checklist.export import export_response
 from webapp.checklist.models import Cell, Sweep
 from webapp.checklist.selectors import cell_list, sweep_detail, sweeps_of
 from webapp.checklist.services import sweep_continue, sweep_stop
+from webapp.library.access import Right
 
 router = Router(tags=["sweeps"])
 
@@ -21,37 +22,37 @@ router = Router(tags=["sweeps"])
 @router.get("", response=list[SweepOut])
 @paginate(Pages)
 def sweeps(request: ApiRequest) -> QuerySet[Sweep]:
-    return sweeps_of(owner=request.auth)
+    return sweeps_of(user=request.auth)
 
 
 @router.get("/{sweep_id}", response=SweepRecord)
 def detail(request: ApiRequest, sweep_id: UUID) -> Sweep:
     """How far it is, what it covers, and which documents it left out and why."""
-    return sweep_detail(owner=request.auth, sweep_id=sweep_id)
+    return sweep_detail(user=request.auth, sweep_id=sweep_id)
 
 
 @router.get("/{sweep_id}/cells", response=list[CellOut])
 @paginate(Pages)
 def cells(request: ApiRequest, sweep_id: UUID) -> QuerySet[Cell]:
     """The answers so far, by document and question."""
-    return cell_list(sweep=sweep_detail(owner=request.auth, sweep_id=sweep_id))
+    return cell_list(sweep=sweep_detail(user=request.auth, sweep_id=sweep_id))
 
 
 @router.post("/{sweep_id}/stop", response={202: SweepRecord})
 def stop(request: ApiRequest, sweep_id: UUID) -> Status[Sweep]:
     """Stops the engine at its next turn; what has been answered stays. A sweep that has ended stays as it is."""
-    sweep_stop(sweep=sweep_detail(owner=request.auth, sweep_id=sweep_id))
-    return Status(202, sweep_detail(owner=request.auth, sweep_id=sweep_id))
+    sweep_stop(sweep=sweep_detail(user=request.auth, sweep_id=sweep_id, right=Right.CHANGE))
+    return Status(202, sweep_detail(user=request.auth, sweep_id=sweep_id))
 
 
 @router.post("/{sweep_id}/continue", response={202: SweepRecord})
 def go_on(request: ApiRequest, sweep_id: UUID) -> Status[Sweep]:
     """Asks what a sweep that has ended left open: what it did not come to, what failed, what can be asked only now."""
-    sweep_continue(sweep=sweep_detail(owner=request.auth, sweep_id=sweep_id))
-    return Status(202, sweep_detail(owner=request.auth, sweep_id=sweep_id))
+    sweep_continue(sweep=sweep_detail(user=request.auth, sweep_id=sweep_id, right=Right.CHANGE))
+    return Status(202, sweep_detail(user=request.auth, sweep_id=sweep_id))
 
 
 @router.get("/{sweep_id}/export.csv")
 def export(request: ApiRequest, sweep_id: UUID) -> HttpResponseBase:
     """The table: a line a document, and of each question the answer, its place and its quote."""
-    return export_response(sweep_detail(owner=request.auth, sweep_id=sweep_id))
+    return export_response(sweep_detail(user=request.auth, sweep_id=sweep_id))

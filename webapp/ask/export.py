@@ -28,10 +28,10 @@ TIMINGS = ("parse_s", "prefill_s", "locate_s", "first_token_s", "total_s")
 @login_required
 @require_GET
 def question_export(request: UserRequest, question_id: UUID, form: str) -> HttpResponse:
-    """The question as an attachment; `form` is "json" or "md". 404 for whoever does not own it."""
+    """The question as an attachment; `form` is "json" or "md". 404 for whoever may not see it."""
     if form not in FORMS:
         raise Http404
-    return export_response(question_detail(owner=request.user, question_id=question_id), form)
+    return export_response(question_detail(user=request.user, question_id=question_id), form)
 
 
 def export_response(question: Question, form: str) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404
 
 from webapp.accounts.models import User
 from webapp.ask.models import Answer, Citation, Question
+from webapp.library.access import Right, may, reach, require
 from webapp.library.models import Collection, Document
 from webapp.library.selectors import document_spans
 from webapp.library.strip import Strip, strip_of
@@ -44,15 +45,27 @@ def question_list(*, collection: Collection) -> QuerySet[Question]:
     return collection.questions.select_related("answer")[:QUESTIONS_SHOWN]
 
 
-def question_detail(*, owner: User, question_id: UUID) -> Question:
-    """Raises Http404 where the owner has no such question."""
-    questions = Question.objects.select_related("collection", "answer")
-    return get_object_or_404(questions, owner=owner, id=question_id)
+def questions_of(*, user: User) -> QuerySet[Question]:
+    """Everybody's, in every collection that the user may see."""
+    return Question.objects.filter(reach(user)).select_related("answer")
 
 
-def answer_detail(*, owner: User, answer_id: UUID) -> Answer:
-    """Raises Http404 where the owner has no such answer."""
-    return get_object_or_404(Answer.objects.select_related("question", "job"), question__owner=owner, id=answer_id)
+def question_detail(*, user: User, question_id: UUID) -> Question:
+    """Raises Http404 where the user may see no such question."""
+    questions = Question.objects.select_related("collection__owner", "answer")
+    return get_object_or_404(questions, reach(user), id=question_id)
+
+
+def answer_detail(*, user: User, answer_id: UUID) -> Answer:
+    """Raises Http404 where the user may see no such answer."""
+    answers = Answer.objects.select_related("question__collection__owner", "job")
+    return get_object_or_404(answers, reach(user, via="question__collection"), id=answer_id)
+
+
+def require_stop(*, user: User, question: Question) -> None:
+    """Whoever asked may stop the answer, and whoever may change the collection. Raises PermissionDenied for others."""
+    if question.owner_id != user.pk:
+        require(user, Right.CHANGE, question.collection)
 
 
 def citation_list(*, answer: Answer) -> list[Citation]:
@@ -85,10 +98,10 @@ def _mark(strip: Strip, document: str, page: int | None, line: int | None, path:
     return None if at is None else Mark(at, f"{path}, {place}")
 
 
-def opened_document(*, owner: User, citations: list[Citation]) -> tuple[Document, Citation] | None:
+def opened_document(*, user: User, citations: list[Citation]) -> tuple[Document, Citation] | None:
     """The first citation whose document is still there, for the pane beside the answer."""
     for citation in citations:
-        if citation.document is not None and citation.document.collection.owner_id == owner.id:
+        if citation.document is not None and may(user, Right.READ, citation.document.collection):
             return citation.document, citation
     return None
 

@@ -15,9 +15,11 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET
 
+from webapp.accounts.models import User
 from webapp.ask import event_log
 from webapp.ask.models import Answer
 from webapp.core.broker import async_broker
+from webapp.library.access import reach
 
 # Proxies close a connection that is silent; a comment keeps it open, and is the moment to look whether the answer has ended unseen.
 QUIET_MS = 10_000
@@ -26,9 +28,9 @@ FIRST = "0-0"
 
 @require_GET
 async def answer_stream(request: HttpRequest, answer_id: UUID) -> StreamingHttpResponse:
-    """Every event so far and then the new ones, until `done`. 404 for whoever does not own the answer."""
+    """Every event so far and then the new ones, until `done`. 404 for whoever may not see the answer."""
     user = await request.auser()
-    if not user.is_authenticated or not await _owned(answer_id, user.pk):
+    if not user.is_authenticated or not await _visible(answer_id, user):
         raise Http404
     after = request.headers.get("Last-Event-ID", FIRST)
     response = StreamingHttpResponse(_events(answer_id, after if _is_event_id(after) else FIRST), content_type="text/event-stream")
@@ -78,9 +80,9 @@ def _html(event: event_log.LoggedEvent) -> str:
 
 
 @sync_to_async
-def _owned(answer_id: UUID, user_id: int) -> bool:
+def _visible(answer_id: UUID, user: User) -> bool:
     try:
-        return Answer.objects.filter(id=answer_id, question__owner_id=user_id).exists()
+        return Answer.objects.filter(reach(user, via="question__collection"), id=answer_id).exists()
     finally:
         _release()
 

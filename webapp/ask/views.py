@@ -21,12 +21,14 @@ from webapp.ask.selectors import (
     opened_document,
     question_detail,
     question_list,
+    require_stop,
     suggested_questions,
     uncited_places,
 )
 from webapp.ask.services import QuestionRefused, answer_stop, question_ask
 from webapp.core.rendering import render_page, wants
 from webapp.jobs.selectors import document_rows, is_settled
+from webapp.library.access import rights
 from webapp.library.models import Collection
 from webapp.library.selectors import collection_counts, collection_detail
 from webapp.library.source import source_context
@@ -35,7 +37,7 @@ from webapp.library.source import source_context
 @login_required
 @require_GET
 def collection(request: UserRequest, collection_id: UUID) -> HttpResponse:
-    row = collection_detail(owner=request.user, collection_id=collection_id)
+    row = collection_detail(user=request.user, collection_id=collection_id)
     context = _documents(request, row)
     if not wants(request, "documents"):
         context |= {
@@ -52,6 +54,7 @@ def _documents(request: UserRequest, row: Collection) -> dict[str, Any]:
     found, rows = document_rows(collection=row, page=int(number) if number.isascii() and number.isdigit() else 1)
     return {
         "collection": row,
+        "rights": rights(request.user, row),
         "counts": collection_counts(collection=row),
         "evidence": evidence(collection=row),
         "found": found,
@@ -63,7 +66,7 @@ def _documents(request: UserRequest, row: Collection) -> dict[str, Any]:
 @login_required
 @require_POST
 def ask(request: UserRequest, collection_id: UUID) -> HttpResponse:
-    row = collection_detail(owner=request.user, collection_id=collection_id)
+    row = collection_detail(user=request.user, collection_id=collection_id)
     try:
         question = question_ask(collection=row, owner=request.user, text=request.POST.get("text", ""))
     except QuestionRefused as error:
@@ -75,7 +78,7 @@ def ask(request: UserRequest, collection_id: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def question(request: UserRequest, question_id: UUID) -> HttpResponse:
-    row = question_detail(owner=request.user, question_id=question_id)
+    row = question_detail(user=request.user, question_id=question_id)
     return render_page(request, "ask/question.html", _answered(request, row), fragments=("reading",))
 
 
@@ -84,6 +87,7 @@ def _answered(request: UserRequest, row: Question) -> dict[str, Any]:
     context: dict[str, Any] = {
         "question": row,
         "collection": row.collection,
+        "rights": rights(request.user, row.collection),
         "answer": row.answer,
         "citations": citations,
         "places": uncited_places(answer=row.answer, citations=citations),
@@ -91,7 +95,7 @@ def _answered(request: UserRequest, row: Question) -> dict[str, Any]:
         "document": None,
         "view": None,
     }
-    if opened := opened_document(owner=request.user, citations=citations):
+    if opened := opened_document(user=request.user, citations=citations):
         document, citation = opened
         context |= source_context(document, {"start": str(citation.start_char), "end": str(citation.end_char)})
     return context
@@ -100,6 +104,7 @@ def _answered(request: UserRequest, row: Question) -> dict[str, Any]:
 @login_required
 @require_POST
 def stop(request: UserRequest, answer_id: UUID) -> HttpResponse:
-    answer = answer_detail(owner=request.user, answer_id=answer_id)
+    answer = answer_detail(user=request.user, answer_id=answer_id)
+    require_stop(user=request.user, question=answer.question)
     answer_stop(answer=answer)
     return redirect("ask-detail", answer.question_id)

@@ -1,4 +1,4 @@
-"""Reads of sweeps: how far one is, what it covers, and its table. Everything is its owner's: for anybody else it does not exist."""
+"""Reads of sweeps: how far one is, what it covers, and its table: as much as webapp.library.access lets a user see."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from django.utils import timezone
 from webapp.accounts.models import User
 from webapp.checklist.models import Cell, Sweep, SweepState, SweptDocument
 from webapp.core.templatetags.words import counted
+from webapp.library.access import Right, reach, require
 from webapp.library.models import Collection
 
 DOCUMENTS_A_PAGE = 50
@@ -135,14 +136,17 @@ def sweep_list(*, collection: Collection) -> QuerySet[Sweep]:
     return sweeps.annotate(document_count=Count("documents"))[:SWEEPS_SHOWN]
 
 
-def sweeps_of(*, owner: User) -> QuerySet[Sweep]:
-    return Sweep.objects.filter(checklist__owner=owner).select_related("checklist")
+def sweeps_of(*, user: User) -> QuerySet[Sweep]:
+    """Everybody's, in every collection that the user may see."""
+    return Sweep.objects.filter(reach(user, via="checklist__collection")).select_related("checklist")
 
 
-def sweep_detail(*, owner: User, sweep_id: UUID) -> Sweep:
-    """Raises Http404 where the owner has no such sweep."""
-    sweeps = Sweep.objects.select_related("checklist__collection", "checklist__owner", "job")
-    return get_object_or_404(sweeps, checklist__owner=owner, id=sweep_id)
+def sweep_detail(*, user: User, sweep_id: UUID, right: Right = Right.READ) -> Sweep:
+    """Raises Http404 where the user may see no such sweep, PermissionDenied where the user has not this right to its collection."""
+    sweeps = Sweep.objects.select_related("checklist__collection__owner", "checklist__owner", "job")
+    sweep = get_object_or_404(sweeps, reach(user, via="checklist__collection"), id=sweep_id)
+    require(user, right, sweep.checklist.collection)
+    return sweep
 
 
 def cell_list(*, sweep: Sweep) -> QuerySet[Cell]:

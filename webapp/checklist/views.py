@@ -19,6 +19,7 @@ from webapp.checklist.models import Sweep
 from webapp.checklist.selectors import coverage, fresh_cells, pace, sweep_detail, sweep_list, table
 from webapp.checklist.services import SweepRefused, sweep_continue, sweep_create, sweep_stop
 from webapp.core.rendering import render_page, wants
+from webapp.library.access import Right
 from webapp.library.selectors import collection_counts, collection_detail
 
 # Rows that were written while the last look was taken come with the next one.
@@ -32,7 +33,7 @@ def sweeps(request: UserRequest, collection_id: UUID) -> HttpResponse:
 
 
 def _list(request: UserRequest, collection_id: UUID, typed: str) -> HttpResponse:
-    collection = collection_detail(owner=request.user, collection_id=collection_id)
+    collection = collection_detail(user=request.user, collection_id=collection_id)
     counts = collection_counts(collection=collection)
     context = {"collection": collection, "counts": counts, "unparsed": counts.documents - counts.askable, "typed": typed}
     return render_page(request, "checklist/sweeps.html", context | {"sweeps": sweep_list(collection=collection)})
@@ -42,7 +43,7 @@ def _list(request: UserRequest, collection_id: UUID, typed: str) -> HttpResponse
 @require_POST
 def create(request: UserRequest, collection_id: UUID) -> HttpResponse:
     """`questions`: one a line. Where they are refused, they stay in the form."""
-    collection = collection_detail(owner=request.user, collection_id=collection_id)
+    collection = collection_detail(user=request.user, collection_id=collection_id, right=Right.CHANGE)
     typed = request.POST.get("questions", "")
     try:
         sweep = sweep_create(collection=collection, owner=request.user, questions=typed.splitlines())
@@ -56,7 +57,7 @@ def create(request: UserRequest, collection_id: UUID) -> HttpResponse:
 @require_GET
 def sweep(request: UserRequest, sweep_id: UUID) -> HttpResponse:
     """The whole page, or what of it has changed `since` the last look."""
-    row = sweep_detail(owner=request.user, sweep_id=sweep_id)
+    row = sweep_detail(user=request.user, sweep_id=sweep_id)
     number = request.GET.get("documents", "1")
     page = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 1
     context = _state(row, page)
@@ -92,7 +93,7 @@ def _since(request: UserRequest) -> datetime:
 @login_required
 @require_POST
 def stop(request: UserRequest, sweep_id: UUID) -> HttpResponse:
-    row = sweep_detail(owner=request.user, sweep_id=sweep_id)
+    row = sweep_detail(user=request.user, sweep_id=sweep_id, right=Right.CHANGE)
     if not sweep_stop(sweep=row):
         messages.error(request, "This sweep has ended already.")
     return redirect("checklist-detail", row.id)
@@ -101,7 +102,7 @@ def stop(request: UserRequest, sweep_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def go_on(request: UserRequest, sweep_id: UUID) -> HttpResponse:
-    row = sweep_detail(owner=request.user, sweep_id=sweep_id)
+    row = sweep_detail(user=request.user, sweep_id=sweep_id, right=Right.CHANGE)
     if not sweep_continue(sweep=row):
         messages.error(request, "This sweep has not ended yet.")
     return redirect("checklist-detail", row.id)
@@ -110,4 +111,4 @@ def go_on(request: UserRequest, sweep_id: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def export(request: UserRequest, sweep_id: UUID) -> HttpResponseBase:
-    return export_response(sweep_detail(owner=request.user, sweep_id=sweep_id))
+    return export_response(sweep_detail(user=request.user, sweep_id=sweep_id))

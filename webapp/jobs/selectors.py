@@ -11,7 +11,9 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
+from webapp.accounts.models import User
 from webapp.jobs.models import ENDED, Job, JobState
+from webapp.library.access import reach
 from webapp.library.models import Collection, Document, DocumentState
 from webapp.library.selectors import document_uploads
 
@@ -116,6 +118,11 @@ def is_settled(*, collection: Collection) -> bool:
     working = Job.objects.filter(document__collection=collection).exclude(state__in=ENDED)
     waiting = collection.documents.filter(state__in=(DocumentState.UPLOADED, DocumentState.PARSING, DocumentState.READING))
     return not working.exists() and not waiting.exists()
+
+
+def jobs_of(*, user: User) -> QuerySet[Job]:
+    """The user's own, and those of documents that the user may see."""
+    return Job.objects.filter(Q(owner=user) | reach(user, via="document__collection"))
 
 
 def job_list(*, state: str = "") -> QuerySet[Job]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from webapp.core.admin import ReadOnlyAdmin
-from webapp.library.models import Collection, Document, Page
+from webapp.library.models import Collection, Document, Membership, Page
 
 
 @admin.register(Collection)
@@ -14,6 +14,14 @@ class CollectionAdmin(ReadOnlyAdmin):
     list_select_related = ("owner",)
     search_fields = ("name", "owner__username")
     date_hierarchy = "created_at"
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    list_display = ("collection", "user", "may_change", "created_at")
+    list_filter = ("may_change",)
+    list_select_related = ("collection", "user")
+    search_fields = ("collection__name", "user__username")
 
 
 @admin.register(Document)

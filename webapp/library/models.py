@@ -23,6 +23,21 @@ class Collection(Row):
         return self.name
 
 
+class Membership(Row):
+    """A collection shared with somebody: to read and ask, or with `may_change` to add and delete documents too (webapp.library.access)."""
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="memberships")
+    may_change = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["user__username"]
+        constraints = [models.UniqueConstraint(fields=["collection", "user"], name="one_membership_a_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.collection}"
+
+
 class DocumentState(models.TextChoices):
     """uploaded -> parsing -> parsed -> reading -> indexed -> ready; failed from any of them, with the reason in `error`.
 

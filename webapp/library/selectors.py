@@ -1,4 +1,4 @@
-"""Reads of collections and documents. Everything is its owner's: for anybody else it does not exist."""
+"""Reads of collections and documents: as much of them as webapp.library.access lets a user see."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
 
 from webapp.accounts.models import User
+from webapp.library.access import Right, reach, require
 from webapp.library.models import ASKABLE, Collection, Document, DocumentState, Page
 
 WAITING = (DocumentState.UPLOADED, DocumentState.PARSING)
@@ -70,18 +71,21 @@ _COUNTS = {
 }
 
 
-def collection_list(*, owner: User) -> QuerySet[Collection]:
-    return Collection.objects.filter(owner=owner)
+def collection_list(*, user: User) -> QuerySet[Collection]:
+    return Collection.objects.filter(reach(user, via=""))
 
 
-def collection_rows(*, owner: User) -> list[CollectionRow]:
-    """The owner's collections with their counts, in one query."""
-    return [CollectionRow(collection, _counts(collection)) for collection in collection_list(owner=owner).annotate(**_COUNTS)]
+def collection_rows(*, user: User) -> list[CollectionRow]:
+    """What the user may see, with its counts, in one query."""
+    rows = collection_list(user=user).select_related("owner").annotate(**_COUNTS)
+    return [CollectionRow(collection, _counts(collection)) for collection in rows]
 
 
-def collection_detail(*, owner: User, collection_id: UUID) -> Collection:
-    """Raises Http404 where the owner has no such collection."""
-    return get_object_or_404(Collection, owner=owner, id=collection_id)
+def collection_detail(*, user: User, collection_id: UUID, right: Right = Right.READ) -> Collection:
+    """Raises Http404 where the user may see no such collection, PermissionDenied where the user may see it and has not this right."""
+    collection = get_object_or_404(Collection.objects.select_related("owner"), reach(user, via=""), id=collection_id)
+    require(user, right, collection)
+    return collection
 
 
 def collection_counts(*, collection: Collection) -> CollectionCounts:
@@ -109,12 +113,14 @@ def document_uploads(*, collection: Collection) -> QuerySet[Document]:
     return collection.documents.filter(archive=None).order_by("path", "created_at")
 
 
-def document_detail(*, owner: User, document_id: UUID) -> Document:
-    """Raises Http404 where the owner has no such document."""
-    return get_object_or_404(Document.objects.select_related("collection", "archive"), collection__owner=owner, id=document_id)
+def document_detail(*, user: User, document_id: UUID, right: Right = Right.READ) -> Document:
+    """Raises as collection_detail does."""
+    document = get_object_or_404(Document.objects.select_related("collection__owner", "archive"), reach(user), id=document_id)
+    require(user, right, document.collection)
+    return document
 
 
-def page_detail(*, owner: User, document_id: UUID, number: int) -> Page:
-    """Raises Http404 where the owner has no such page."""
+def page_detail(*, user: User, document_id: UUID, number: int) -> Page:
+    """Raises Http404 where the user may see no such page."""
     pages = Page.objects.select_related("document")
-    return get_object_or_404(pages, document__collection__owner=owner, document_id=document_id, number=number)
+    return get_object_or_404(pages, reach(user, via="document__collection"), document_id=document_id, number=number)

@@ -15,6 +15,7 @@ from ingest.render import WIDTHS, page_image
 from webapp.accounts.requests import UserRequest
 from webapp.core.downloads import attachment
 from webapp.core.rendering import render_page, wants
+from webapp.library.access import Right
 from webapp.library.models import Collection, Document
 from webapp.library.selectors import (
     collection_counts,
@@ -36,7 +37,7 @@ from webapp.library.source import source_context
 @login_required
 @require_GET
 def home(request: UserRequest) -> HttpResponse:
-    return render_page(request, "library/home.html", {"rows": collection_rows(owner=request.user)})
+    return render_page(request, "library/home.html", {"rows": collection_rows(user=request.user)})
 
 
 @login_required
@@ -53,7 +54,7 @@ def collection_new(request: UserRequest) -> HttpResponse:
 @login_required
 @require_POST
 def collection_name(request: UserRequest, collection_id: UUID) -> HttpResponse:
-    collection = collection_detail(owner=request.user, collection_id=collection_id)
+    collection = collection_detail(user=request.user, collection_id=collection_id, right=Right.OWN)
     try:
         collection_rename(collection=collection, name=request.POST.get("name", ""))
     except NameRefused as error:
@@ -65,7 +66,7 @@ def collection_name(request: UserRequest, collection_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def collection_remove(request: UserRequest, collection_id: UUID) -> HttpResponse:
     """Says what goes, then lets it go."""
-    collection = collection_detail(owner=request.user, collection_id=collection_id)
+    collection = collection_detail(user=request.user, collection_id=collection_id, right=Right.OWN)
     if request.method == "GET":
         context = {"collection": collection, "counts": collection_counts(collection=collection)}
         return render_page(request, "library/collection_delete.html", context)
@@ -82,7 +83,7 @@ def _collection_removed(request: UserRequest, collection: Collection) -> HttpRes
 @login_required
 @require_http_methods(["GET", "POST"])
 def document_remove(request: UserRequest, document_id: UUID) -> HttpResponse:
-    document = document_detail(owner=request.user, document_id=document_id)
+    document = document_detail(user=request.user, document_id=document_id, right=Right.CHANGE)
     if request.method == "GET":
         context = {"document": document, "collection": document.collection, "members": document.members.count()}
         return render_page(request, "library/document_delete.html", context)
@@ -100,7 +101,7 @@ def _document_removed(request: UserRequest, document: Document) -> HttpResponse:
 @require_GET
 def document(request: UserRequest, document_id: UUID) -> HttpResponse:
     """The viewer, whole or as the pane beside an answer; `from` asks for a further run of pages or lines of it."""
-    row = document_detail(owner=request.user, document_id=document_id)
+    row = document_detail(user=request.user, document_id=document_id)
     context = source_context(row, request.GET)
     template = "library/document.html"
     if "from" in request.GET and request.htmx and not wants(request, "source"):
@@ -112,7 +113,7 @@ def document(request: UserRequest, document_id: UUID) -> HttpResponse:
 @require_GET
 def page_picture(request: UserRequest, document_id: UUID, number: int) -> HttpResponseBase:
     """A page as an image. Drawn when first looked at, and then kept beside the document."""
-    page = page_detail(owner=request.user, document_id=document_id, number=number)
+    page = page_detail(user=request.user, document_id=document_id, number=number)
     asked = request.GET.get("width", "")
     width = int(asked) if asked in {str(width) for width in WIDTHS} else WIDTHS[0]
     try:
@@ -128,7 +129,7 @@ def page_picture(request: UserRequest, document_id: UUID, number: int) -> HttpRe
 @require_GET
 def original(request: UserRequest, document_id: UUID) -> HttpResponseBase:
     """The upload itself, byte for byte, to save and never to show."""
-    row = document_detail(owner=request.user, document_id=document_id)
+    row = document_detail(user=request.user, document_id=document_id)
     try:
         return attachment(row.folder.original, row.name)
     except FileNotFoundError as error:

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "webapp.upload",
     "webapp.ask",
     "webapp.checklist",
+    "webapp.sharing",
     "webapp.api",
 ]
 

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from webapp.accounts.requests import UserRequest
+from webapp.library.access import Right
 from webapp.library.selectors import collection_detail, document_detail
 from webapp.upload.services import FileOutcome, document_retry, files_accept, samples_add
 
@@ -23,7 +24,7 @@ FORM_BYTES = 1_000_000
 @require_POST
 def upload(request: UserRequest, collection_id: UUID) -> HttpResponse:
     """JSON for upload.js, a redirect with messages for a plain form."""
-    collection = collection_detail(owner=request.user, collection_id=collection_id)
+    collection = collection_detail(user=request.user, collection_id=collection_id, right=Right.CHANGE)
     as_json = request.headers.get("Accept", "").startswith("application/json")
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.LONGREAD_UPLOAD_BYTES + FORM_BYTES:
         outcomes = [FileOutcome("This upload", None, _too_large())]
@@ -61,6 +62,6 @@ def samples(request: UserRequest) -> HttpResponse:
 @login_required
 @require_POST
 def retry(request: UserRequest, document_id: UUID) -> HttpResponse:
-    document = document_detail(owner=request.user, document_id=document_id)
+    document = document_detail(user=request.user, document_id=document_id, right=Right.CHANGE)
     document_retry(document=document)
     return redirect("library-collection", document.collection_id)
