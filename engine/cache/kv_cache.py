@@ -31,7 +31,7 @@ KeysValues = tuple[Tensor, Tensor]
 
 class Room(NamedTuple):
     """A part as loops over memory see it: the address of its first key, how many bytes lie between layers, between a layer's keys and its
-    values, and between heads; and how many tokens it holds, D numbers of this type each, one after another."""
+    values, and between heads; and how many tokens it holds, `size` numbers of this type each, one after another."""
 
     address: int
     layer: int
@@ -39,11 +39,12 @@ class Room(NamedTuple):
     head: int
     length: int
     dtype: torch.dtype
+    size: int
 
     @classmethod
     def of(cls, room: Tensor, length: int) -> Room:
         layer, value, head = (stride * room.itemsize for stride in room.stride()[:3])
-        return cls(room.data_ptr(), layer, value, head, length, room.dtype)
+        return cls(room.data_ptr(), layer, value, head, length, room.dtype, room.shape[4])
 
 
 def in_order(room: Tensor) -> bool:

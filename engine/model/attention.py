@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from engine.cache.kv_cache import KeysValues, KVCache
 from engine.cache.layout import slots
 from engine.config import ModelConfig
-from engine.model.few import Rooms
 from engine.model.linear import Linear
 from engine.model.norm import rms
+from engine.model.rooms import Rooms
 from engine.model.rope import rotate
 
 TILE_TOKENS = 128
@@ -42,7 +42,7 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Places:
     """What the tokens' positions mean to a layer: angles, each [T, 1, D], and how much a query without positions grows, [T, 1, 1];
-    and where a few tokens' keys go in the global and the chunked layers, if `engine.model.few` serves."""
+    and where the tokens' keys go in the global and the chunked layers, if `engine.model.rooms` serves."""
 
     cos: Tensor
     sin: Tensor

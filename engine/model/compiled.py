@@ -80,6 +80,15 @@ def share(arguments: Any, total: int) -> tuple[int, int]:
     return total * own // all_, total * (own + 1) // all_
 
 
+@njit(inline="always", error_model="numpy")
+def own_of(arguments: Any, most: int) -> tuple[int, int]:
+    """This thread's number, and how many take part, which are `most` at most; a thread that does not take part gets a number beyond all."""
+    if arguments[0] == 0:
+        return 0, 1
+    own, all_ = told(arguments[0]), min(told(arguments[1]), most)
+    return own if own < all_ else np.iinfo(np.int64).max, all_
+
+
 def pointers(kind: Any) -> Any:
     """The intrinsic that makes an address into a pointer to numbers of this kind."""
 
@@ -120,3 +129,16 @@ def two_to(x: Any) -> Any:
     series = np.float32(1 / 24) + t * (np.float32(1 / 120) + t * np.float32(1 / 720))
     series = np.float32(1) + t * (np.float32(1) + t * (np.float32(1 / 2) + t * (np.float32(1 / 6) + t * series)))
     return series * as_float(np.int32((np.int32(whole) + 127) << 23))
+
+
+@njit(inline="always", error_model="numpy")
+def from_half(bits: Any) -> Any:
+    """The fp32 number of these bits of a bf16 one."""
+    return as_float(np.int32(np.int32(bits) << 16))
+
+
+@njit(inline="always", error_model="numpy")
+def to_half(number: Any) -> Any:
+    """The bits of the nearest bf16 number, an even one where two are as near."""
+    bits = as_bits(number)
+    return np.uint16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16)

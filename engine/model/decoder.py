@@ -16,12 +16,12 @@ from engine.cache.kv_cache import KVCache
 from engine.config import ModelConfig, Temperature
 from engine.model.attention import Attention, Places, Segment
 from engine.model.feed_forward import FeedForward
-from engine.model.few import Rooms
 from engine.model.int4_stack import pack_int4
 from engine.model.linear import Linear, to_int8
 from engine.model.moe import MoE
 from engine.model.norm import RMSNorm
 from engine.model.projector import fuse
+from engine.model.rooms import Rooms
 from engine.model.rope import angles, frequencies
 from engine.model.weight_codec import Codec
 

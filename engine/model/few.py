@@ -15,59 +15,32 @@ import torch
 from numba import carray, njit
 from torch import Tensor
 
-from engine.cache.kv_cache import KVCache, Room
-from engine.model.compiled import HEADER, Loop, as_bits, as_float, floats, halves, loop, numbers, share, two_to
+from engine.cache.kv_cache import Room
+from engine.model.compiled import HEADER, Loop, floats, from_half, halves, loop, numbers, share, to_half, two_to
+from engine.model.tables import Tables
 
-f32, i32 = np.float32, np.int32
+f32 = np.float32
 LOG2_E = 1.4426950408889634
-# With more of one sequence matrix products are quicker.
-FEW_TOKENS = 8
 
 
-class Rooms:
-    """Where the keys and values of so many new tokens of each sequence go in one track, and where those before them lie."""
+def serves(rooms: Sequence[Room]) -> bool:
+    """Whether this loop reads keys of that type."""
+    return rooms[0].dtype in ATTENDED
 
-    def __init__(self, tokens: Sequence[int], rooms: Sequence[Sequence[Room]]) -> None:
-        first, sequences, parts = 0, list[tuple[int, ...]](), list[tuple[int, ...]]()
-        for count, own in zip(tokens, rooms, strict=True):
-            sequences.append((first, count, len(parts), len(own)))
-            parts += [room[:5] for room in own]
-            first += count
-        self.longest = max(sum(room.length for room in own) for own in rooms)
-        self._loop = ATTENDED[rooms[0][0].dtype]
-        self._sequences, self._parts = torch.tensor(sequences), torch.tensor(parts)
 
-    @classmethod
-    def of(cls, caches: Sequence[KVCache], tokens: Sequence[int], *, chunked: bool) -> Rooms | None:
-        """None where this loop does not serve: for many tokens, on another device, in another type, or over a chunk's boundary."""
-        if max(tokens) > FEW_TOKENS:
-            return None
-        rooms = [cache.rooms(chunked=chunked) for cache in caches]
-        return cls(tokens, rooms) if all(own and own[0].dtype in ATTENDED for own in rooms) else None
+class Attended:
+    """The loop for these sequences."""
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """fp32 [T, H, D] of fp32 queries [T, H, D], keys and values [T, G, D] of the track's layer of this number; keeps the latter two.
-        Tokens may lie apart, heads may not."""
-        tokens, heads, size = q.shape
-        out, scores = q.new_empty(tokens, heads, size), q.new_empty(len(self._sequences) * heads, self.longest)
+    def __init__(self, tables: Tables) -> None:
+        self._loop, self._tables = ATTENDED[tables.dtype], tables
+        self._table = tables.sequences.data_ptr(), tables.parts.data_ptr(), len(tables.sequences), tables.longest
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, out: Tensor) -> None:
+        """fp32 [T, H, D] into `out` for fp32 queries [T, H, D], keys and values [T, G, D]; keeps the latter two."""
+        _, heads, size = q.shape
+        scores = q.new_empty(len(self._tables.sequences) * heads, self._tables.longest)
         places = q.data_ptr(), k.data_ptr(), v.data_ptr(), out.data_ptr(), scores.data_ptr()
-        apart = q.stride(0), k.stride(0), v.stride(0)
-        table = self._sequences.data_ptr(), self._parts.data_ptr(), len(self._sequences)
-        self._loop(*places, *apart, *table, self.longest, heads, k.shape[1], size, layer)
-        return out
-
-
-@njit(inline="always", error_model="numpy")
-def from_half(bits: Any) -> Any:
-    """The fp32 number of these bits of a bf16 one."""
-    return as_float(i32(i32(bits) << 16))
-
-
-@njit(inline="always", error_model="numpy")
-def to_half(number: Any) -> Any:
-    """The bits of the nearest bf16 number, an even one where two are as near."""
-    bits = as_bits(number)
-    return np.uint16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16)
+        self._loop(*places, q.stride(0), k.stride(0), v.stride(0), *self._table, heads, k.shape[1], size, layer)
 
 
 @njit(inline="always")

@@ -12,8 +12,8 @@ from torch import Tensor
 from engine.cache.kv_cache import KVCache
 from engine.config import ModelConfig
 from engine.model.attention import attend_reference
-from engine.model.few import FEW_TOKENS, Rooms
 from engine.model.loops import fits, gated, multiplied, normed, rounded, stepped, turned, weighed
+from engine.model.rooms import FEW_TOKENS, Rooms
 from tests.engine.tiny import CONFIG
 
 ROWS = [1, 2, 7, 300]
