@@ -115,6 +115,7 @@ class Engine:
             store_budget_bytes=store.budget_bytes,
             store_chunks=store.chunks,
             store_index_bytes=store.kinds["scan"].bytes,
+            store_refused=self._reader.store.refused,
             prefill_tokens_per_second=self._way.spent.tokens_per_second,
             index_tokens_per_second=self._indexer.spent.tokens_per_second if self._indexer else None,
             answers_running=load.answers_running,

@@ -129,7 +129,8 @@ class AnswerOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """What the engine is and what it does now. `decode_tokens_per_second`: of all answers together, over the last seconds."""
+    """What the engine is and what it does now. `decode_tokens_per_second`: of all answers together, over the last seconds.
+    `store_refused`: why the last state or record that was to be stored found no room; None if it did."""
 
     model: str
     device: str
@@ -139,6 +140,7 @@ class EngineStatus:
     store_budget_bytes: int
     store_chunks: int
     store_index_bytes: int = 0
+    store_refused: str | None = None
     prefill_tokens_per_second: float | None = None
     index_tokens_per_second: float | None = None
     answers_running: int = 0

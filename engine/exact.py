@@ -86,9 +86,11 @@ class ExactReader:
         """
         self._check(prompt, room)
         cache = self._runs.decoder.new_cache(len(self._prefix) + prompt.tokens + room)
-        for unit in self._units(prompt):
-            with suppress(StoreFull):
-                yield from self._runs.append(unit.key, unit.run, cache, spent or Spent(), unit.kept_for)
+        units = list(self._units(prompt))
+        with self._runs.store.pinned([unit.key for unit in units]):
+            for unit in units:
+                with suppress(StoreFull):
+                    yield from self._runs.append(unit.key, unit.run, cache, spent or Spent(), unit.kept_for)
         return cache
 
     def _units(self, prompt: Prompt) -> Iterator[Unit]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from torch import Tensor
 
 from engine.cache.keys import chunk_keys, document_key
 from engine.cache.kv_cache import KVCache
+from engine.cache.ledger import KeptFor
 from engine.cache.store import Record
 from engine.chat_format import Asked
+from engine.errors import StoreFull
 from engine.events import PrefillEvent
 from engine.model.scan_head import Queries, ScanHead
 from engine.prompt import Chunk, Prompt, PromptDocument, TokenArray
@@ -68,20 +71,29 @@ class Indexer:
         return self._head.queries(hidden)
 
     def scan(self, prompt: Prompt, asked: Asked) -> Steps[Scanned | None]:
-        """All that is indexed of the prompt; None where nothing is. Between slices others have their turns."""
+        """All that is indexed of the prompt; None where nothing is. A damaged record is made again. Between slices others have their
+        turns."""
         store = self._runs.store
         with store.reading() as reading:
-            if not any(reading.view("scan", key) is not None for document in prompt.documents for key in self.keys(document, prompt.salt)):
+            if not any(reading.held("scan", key) for document in prompt.documents for key in self.keys(document, prompt.salt)):
                 return None
             queries = yield from self.question(asked)
             nothing = [self._head.nothing] if self._head.nothing is not None else []
-            scanning, number = Scan([queries, *nothing], prompt.chunks), 0
+            scanning, number, damaged = Scan([queries, *nothing], prompt.chunks), 0, dict[int, Entry]()
             for document in prompt.documents:
-                for key in self.keys(document, prompt.salt):
-                    scanning.put(number, reading.view("scan", key))
+                for index, key in enumerate(self.keys(document, prompt.salt)):
+                    record = reading.view("scan", key)
+                    if record is None and reading.held("scan", key):
+                        damaged[number] = Entry(key, document.chunk(index))
+                    scanning.put(number, record)
                     number += 1
                     if number % SLICE_CHUNKS == 0:
                         yield ()
+        for number, entry in damaged.items():
+            made = yield from self._read([entry])
+            with suppress(StoreFull):
+                self._store([entry], made, prompt.salt)
+            scanning.put(number, memoryview(made[0]))
         attention, *lessened = scanning.scores()
         for score in lessened:
             attention = attention - score
@@ -105,7 +117,8 @@ class Indexer:
             yield left.event()
         while batch := left.next(self._wanted):
             self._check_budget(left, batch)
-            yield from self._index(batch)
+            made = yield from self._read(batch)
+            self._store(batch, made, prompt.salt)
             left.done(batch)
             yield left.event()
             if deadline is not None and time.monotonic() >= deadline:
@@ -121,17 +134,23 @@ class Indexer:
         store.refer(document_key(document.id, salt), {"scan": keys})
         return keys, set(store.missing("scan", keys))
 
-    def _index(self, batch: Sequence[Entry]) -> Steps[None]:
+    def _read(self, batch: Sequence[Entry]) -> Steps[list[bytes]]:
+        """The records of the chunks."""
         before = time.perf_counter()
         chunks = [entry.chunk for entry in batch]
         for chunk in chunks:
             self._runs.check(chunk)
         records = yield from self._records(chunks)
-        made: list[Record] = [("scan", entry.key, record.numpy().tobytes()) for entry, record in zip(batch, records, strict=True)]
-        self._runs.store.put_all(made)
+        self.spent.add(sum(len(chunk.ids) for chunk in chunks), time.perf_counter() - before)
+        return [record.numpy().tobytes() for record in records]
+
+    def _store(self, batch: Sequence[Entry], made: Sequence[bytes], salt: str) -> None:
+        """Each for its document, at once for all of one document. Raises StoreFull."""
+        for document, entries in groupby(zip(batch, made, strict=True), key=lambda pair: pair[0].chunk.document):
+            records: list[Record] = [("scan", entry.key, record) for entry, record in entries]
+            self._runs.store.put_all(records, KeptFor((document_key(document, salt),)))
         for entry in batch:
             self._wanted.pop(entry.key, None)
-        self.spent.add(sum(len(chunk.ids) for chunk in chunks), time.perf_counter() - before)
 
     def _records(self, chunks: Sequence[Chunk]) -> Steps[list[Tensor]]:
         """int8 [tokens, W] of each. Their tokens are asked for together, but for page images, of which each chunk's come in order."""

@@ -52,8 +52,9 @@ def look_at(reader: ChunkReader, prompt: Prompt, places: Sequence[Place], asked:
     """Every place with the question put to it, best first. `alone`: the question's mean log-probability after the prefix alone.
     `spent` grows by what it took to read chunks that were not stored."""
     caches = []
-    for place in places:
-        caches.append((yield from reader.open(place.chunk, prompt.salt, asked.end, spent)))
+    with reader.pinned([place.chunk for place in places], prompt.salt):
+        for place in places:
+            caches.append((yield from reader.open(place.chunk, prompt.salt, asked.end, spent)))
     means = yield from mean_likelihoods(caches, [NOTHING] * len(places), asked)
     looked = [replace(place, likelihood=mean - alone) for place, mean in zip(places, means, strict=True)]
     return sorted(looked, key=lambda place: place.score, reverse=True)

@@ -8,7 +8,8 @@ there, so the chunked layers' state of the chunk is kept beside that of the glob
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from copy import copy
 
 from engine.cache.codec import BF16, Codec
@@ -71,6 +72,10 @@ class ChunkReader:
         cache = yield from self._opened.get(key, lambda: self._open(key, chunk, salt, 0, spent))
         cache.reserve(room)
         return cache
+
+    def pinned(self, chunks: Sequence[Chunk], salt: str) -> AbstractContextManager[None]:
+        """While it lasts, what is stored of these chunks stays, whatever else is stored."""
+        return self.store.pinned([self.key(chunk, salt) for chunk in chunks])
 
     def keeping(self, budget_bytes: int) -> ChunkReader:
         """The same reader, which keeps the chunks that it opens open, as many as go into the budget."""

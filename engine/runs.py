@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -183,7 +184,8 @@ class RunReader:
         value = reading.view("state", key)
         state = self._packing.unpack(value, start, tokens, shared=shared) if value is not None else None
         if value is not None and state is None:
-            self.store.delete("state", [key])
+            with suppress(StoreFull):
+                self.store.delete("state", [key])
         return state
 
     def claim(self, key: bytes, kept_for: KeptFor) -> None:

@@ -13,8 +13,9 @@ import lmdb
 
 TABLE = b"zeros"
 HEADER_BYTES = 16  # LMDB's own, at the head of each page
-PIECE_PAGES = 4096  # so many in one transaction; others write between two
-LEAST_PAGES = 8
+# So many in one transaction; others write between two. Little at first, since pages that open readings still see count as free, and for
+# each of those the file grows.
+FIRST_PAGES, MOST_PAGES, LEAST_PAGES = 64, 4096, 8
 
 
 def scrub(env: lmdb.Environment, table: Any, free_pages: int) -> None:
@@ -22,15 +23,16 @@ def scrub(env: lmdb.Environment, table: Any, free_pages: int) -> None:
     page = bytes(env.stat()["psize"] - HEADER_BYTES)
     clear(env, table)  # and so the pages that the last transaction freed can be taken
     written = piece = grown = 0
+    most = FIRST_PAGES
     try:
         with suppress(lmdb.MapFullError):
             # A few pages are taken for the list of free ones, so a little growth does not mean that none is left.
             while 2 * grown <= piece:
-                piece, last = max(LEAST_PAGES, min(PIECE_PAGES, free_pages - written)), env.info()["last_pgno"]
+                piece, last = max(LEAST_PAGES, min(most, free_pages - written)), env.info()["last_pgno"]
                 with env.begin(write=True) as transaction:
                     for number in range(written, written + piece):
                         transaction.put(number.to_bytes(8, "big"), page, append=True, db=table)
-                written, grown = written + piece, env.info()["last_pgno"] - last
+                written, grown, most = written + piece, env.info()["last_pgno"] - last, min(2 * most, MOST_PAGES)
     finally:
         for _ in range(2):  # so that the next transaction can take what the first of these freed
             clear(env, table)

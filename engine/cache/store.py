@@ -8,6 +8,7 @@ and counts as never stored. Knows bytes and keys, no tensors and no model. Impor
 
 from __future__ import annotations
 
+import logging
 import struct
 import time
 import zlib
@@ -27,10 +28,13 @@ from engine.cache.ledger import KINDS, NOBODY, KeptFor, Kind, Ledger, Tables
 from engine.cache.stats import BUDGET, MOST_TABLES, StoreStats, free_pages, read_stats
 from engine.errors import StoreFull
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_BUDGET_BYTES = 8 << 30
 SUM = struct.Struct("<QQ")  # before each value: its checksum and length; 16 bytes, so that values stay as aligned as LMDB has them
 NOTED_AT_ONCE = 512  # so many uses are written down with one value; more would keep it waiting
 NOTED_FOR_S = 60.0  # a use is not written down again within this
+REFUSED_AGAIN_S = 60.0  # nor said again that a value found no room
 
 Record = tuple[Kind, bytes, bytes]
 """Kind, key and value."""
@@ -49,6 +53,8 @@ class ChunkStore:
         self._counted: Counter[str] = Counter()
         self._verified: dict[Kind, set[bytes]] = {kind: set() for kind in KINDS}
         self._pins: Counter[bytes] = Counter()
+        self._refused: str | None = None
+        self._said_at = -REFUSED_AGAIN_S
         self._pinning, self._scrubbing = Lock(), Lock()
         self._opened = Opened(folder)
         remove_other_layouts(folder)
@@ -101,23 +107,8 @@ class ChunkStore:
 
     def put_all(self, records: Sequence[Record], kept_for: KeptFor = NOBODY) -> None:
         """Keep several, all or none of them: sooner done than one after another. Raises StoreFull."""
-        size = sum(len(value) for _, _, value in records)
-        if size > self.budget_bytes:
-            raise StoreFull(
-                f"One chunk takes {size:,} bytes and the store may hold {self.budget_bytes:,}. Raise the store's budget."
-                if len(records) == 1
-                else f"{len(records)} records take {size:,} bytes and the store may hold {self.budget_bytes:,}. Raise the store's budget."
-            )
-        with self._writing() as ledger:
-            noted = self._note_use(ledger, NOTED_AT_ONCE)
-            replaced = sum(ledger.size(kind, key) or 0 for kind, key, _ in records)
-            self._evict(ledger, size - replaced, {(kind, key) for kind, key, _ in records})
-            for kind, key, value in records:
-                ledger.put(kind, key, self._stored(value), len(value), time.time_ns())
-                ledger.keep(kind, key, kept_for)
-        self._noted_down(noted)
-        for kind, key, _ in records:
-            self._verified[kind].discard(key)
+        with self._noticed():
+            self._put_all(records, sum(len(value) for _, _, value in records), kept_for)
 
     def delete(self, kind: Kind, keys: Iterable[bytes]) -> None:
         """Forget these, whoever keeps them; a key that is not there is no error."""
@@ -159,6 +150,11 @@ class ChunkStore:
             with self._pinning:
                 self._pins -= pins
 
+    @property
+    def refused(self) -> str | None:
+        """Why the last value that was to be kept found no room; None if it did."""
+        return self._refused
+
     def stats(self) -> StoreStats:
         """What is written down, and what was counted since."""
         written, counted = read_stats(self._env, self._tables), self._counted
@@ -168,6 +164,7 @@ class ChunkStore:
     def seen(self, kind: Kind, key: bytes, stored: memoryview | None) -> memoryview | None:
         """The value in `stored`, which was found under this key, and None if it is damaged: then it is dropped. It counts as used."""
         if stored is not None and not self._sound(kind, key, stored):
+            logger.warning("A %s record of the store in %s is damaged; it is dropped and read again.", kind, self.folder)
             with suppress(StoreFull):
                 self.delete(kind, [key])
             stored = None
@@ -177,6 +174,39 @@ class ChunkStore:
         if time.monotonic() - self._noted.get((kind, key), -NOTED_FOR_S) >= NOTED_FOR_S:
             self._used[kind, key] = time.time_ns()
         return stored[SUM.size : SUM.size + SUM.unpack_from(stored)[1]]
+
+    def _put_all(self, records: Sequence[Record], size: int, kept_for: KeptFor) -> None:
+        if size > self.budget_bytes:
+            raise StoreFull(
+                f"One chunk takes {size:,} bytes and the store may hold {self.budget_bytes:,}. Raise the store's budget."
+                if len(records) == 1
+                else f"{len(records)} records take {size:,} bytes and the store may hold {self.budget_bytes:,}. Raise the store's budget."
+            )
+        with self._writing() as ledger:
+            noted = self._note_use(ledger, NOTED_AT_ONCE)
+            replaced = sum(ledger.size(kind, key) or 0 for kind, key, _ in records)
+            self._evict(ledger, size - replaced, {(kind, key) for kind, key, _ in records})
+            for kind, key, value in records:
+                ledger.put(kind, key, self._stored(value), len(value), time.time_ns())
+                ledger.keep(kind, key, kept_for)
+        self._noted_down(noted)
+        for kind, key, _ in records:
+            self._verified[kind].discard(key)
+
+    @contextmanager
+    def _noticed(self) -> Iterator[None]:
+        """Whoever runs this machine learns from the log that values find no room, and that they do again: callers go on without storing."""
+        try:
+            yield
+        except StoreFull as error:
+            if time.monotonic() - self._said_at >= REFUSED_AGAIN_S:
+                logger.warning("%s Until then what is not stored is read when a question needs it, each time anew.", error)
+                self._said_at = time.monotonic()
+            self._refused = str(error)
+            raise
+        if self._refused is not None:
+            logger.warning("The store in %s has room again.", self.folder)
+            self._refused, self._said_at = None, -REFUSED_AGAIN_S
 
     def _stored(self, value: bytes) -> bytes:
         """The value as it lies in the file: in two or more pages of its own, for of what takes up to one LMDB leaves traces in others."""
@@ -256,6 +286,10 @@ class Reading:
         Its checksum is looked at when this process first meets the key."""
         stored = self._in.get(key, db=self._tables.values[kind])
         return self._store.seen(kind, key, None if stored is None else memoryview(stored))
+
+    def held(self, kind: Kind, key: bytes) -> bool:
+        """Was there anything under this key, damaged or not?"""
+        return self._in.get(key, db=self._tables.values[kind]) is not None
 
 
 def checksum(value: bytes | memoryview) -> tuple[int, int]:

@@ -215,6 +215,21 @@ def test_it_says_when_the_budget_is_too_small_and_answers_all_the_same(llama4: M
         assert spent == read
 
 
+def test_units_that_are_missing_take_no_place_of_those_after_them(llama4: Model, tmp_path: Path) -> None:
+    enough = ChunkStore(tmp_path / "enough", 50 << 20)
+    llama4.prefill(llama4.reader(enough))
+    store = ChunkStore(tmp_path / "store", enough.stats().bytes)
+    reader = llama4.reader(store)
+    llama4.prefill(reader)
+    first = reader.keys(PROMPT)[0]
+    size = len(store.get("state", first) or b"")
+    store.delete("state", [first])
+    store.put("state", b"another's" + bytes(23), bytes(size))
+    _, spent = llama4.opened(reader)
+    assert spent == CHUNK, "what comes after it is still there"
+    assert store.missing("state", reader.keys(PROMPT)) == []
+
+
 def test_it_refuses_what_the_model_cannot_read_in_one_piece(llama4: Model, store: ChunkStore) -> None:
     reader = llama4.reader(store)
     long = prompt_of_ids([tokens(1000, 1)])

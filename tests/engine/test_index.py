@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -173,17 +173,67 @@ def test_a_chunk_of_another_model_says_so(llama: Model, store: ChunkStore) -> No
         events(llama, llama.indexer(store), prompt_of_ids([tokens(4) + np.int32(10**6)]))
 
 
-def test_a_damaged_record_is_made_again(llama: Model, store: ChunkStore) -> None:
+QUESTION = Asked(np.concatenate((tokens(6, 3), tokens(8, 4), tokens(4, 5))), 6, 14)
+
+
+def damage(store: ChunkStore, key: bytes) -> None:
+    """Another bit in a record, as a disk might give it."""
+    with store._env.begin(write=True) as transaction:
+        stored = bytearray(transaction.get(key, db=store._tables.values["scan"]))
+        stored[30] ^= 0x10
+        transaction.put(key, bytes(stored), db=store._tables.values["scan"])
+    store._verified["scan"].discard(key)  # as in a process that has not seen it yet
+
+
+@pytest.mark.parametrize("torn", [(1,), (0, 4, 5), range(6)], ids=["one", "some", "all"])
+def test_a_damaged_record_is_made_again_for_the_question_that_meets_it(
+    llama: Model, store: ChunkStore, torn: Sequence[int], caplog: pytest.LogCaptureFixture
+) -> None:
     indexer = llama.indexer(store)
     events(llama, indexer, prompt())
-    key = indexer.keys(prompt().documents[0], "alice")[1]
-    whole = store.get("scan", key)
-    store.delete("scan", [key])
-    events(llama, indexer, prompt())
-    assert store.get("scan", key) == whole
+    keys = [key for document in prompt().documents for key in indexer.keys(document, "alice")]
+    whole, expected = records(store, indexer, prompt()), run(indexer.scan(prompt(), QUESTION), llama.decoder)
+    llama.fed.take()
+    for number in torn:
+        damage(store, keys[number])
+    scanned = run(indexer.scan(prompt(), QUESTION), llama.decoder)
+    assert expected is not None
+    assert scanned is not None
+    assert scanned.attention.tolist() == expected.attention.tolist()
+    assert scanned.indexed_tokens == 1274
+    assert llama.fed.take() == len(QUESTION.ids) + sum(len(CHUNKS[number]) for number in torn)
+    assert records(store, indexer, prompt()) == whole
+    assert "is damaged; it is dropped and read again" in caplog.text
+    store.release(document_key("d0", "alice"))
+    store.release(document_key("d1", "alice"))
+    assert store.stats().bytes == 0, "made again for the sake of its document"
 
 
-QUESTION = Asked(np.concatenate((tokens(6, 3), tokens(8, 4), tokens(4, 5))), 6, 14)
+def test_another_owner_s_index_costs_what_the_first_s_did(llama: Model, store: ChunkStore) -> None:
+    """In tokens that the model is given, so nobody's time tells what others have."""
+    cost = {}
+    for owner in ("alice", "bob"):
+        indexer = llama.indexer(store)
+        llama.fed.take()
+        run(indexer.scan(prompt(owner), QUESTION), llama.decoder)
+        asked_first = llama.fed.take()
+        told = events(llama, indexer, prompt(owner))
+        cost[owner] = asked_first, [event.tokens_done for event in told], llama.fed.take()
+    assert cost["bob"] == cost["alice"] == (0, [0, 554, 1274], len(PREFIX) + 1274)
+    assert store.stats().kinds["scan"].records == 2 * len(CHUNKS)
+
+
+def test_what_is_stored_while_its_document_is_forgotten_goes_the_next_time(llama: Model, store: ChunkStore) -> None:
+    indexer = llama.indexer(store)
+    reading = stream(indexer.prefill(prompt()), llama.decoder)
+    next(reading)
+    store.release(document_key("d0", "alice"))
+    store.release(document_key("d1", "alice"))
+    list(reading)
+    assert store.stats().kinds["scan"].records == len(CHUNKS)
+    store.release(document_key("d0", "alice"))
+    store.release(document_key("d1", "alice"))
+    assert store.stats().kinds["scan"].records == 0
 
 
 def test_it_scans_all_that_is_indexed_for_a_question(model: Model, store: ChunkStore) -> None:

@@ -13,10 +13,13 @@ import torch
 
 from engine.cache.codec import Codec, Plain
 from engine.cache.store import ChunkStore
+from engine.chat_format import Asked
 from engine.errors import PromptUnreadable, StoreFull
 from engine.events import PrefillEvent
 from engine.loading.load import LoadedModel, load_model
+from engine.locate import look_at
 from engine.model.decoder import Decoder
+from engine.places import Place
 from engine.prefill import ChunkReader
 from engine.prompt import Chunk, ImageSegment, TokenArray
 from engine.runs import Run, Spent
@@ -195,6 +198,20 @@ def test_it_answers_though_the_store_is_full(llama4: Model, tmp_path: Path) -> N
         logits, read = opened(reader, chunk(12), llama4)
         same(logits, llama4.expected(chunk(12)))
         assert read == 12
+
+
+def test_what_a_question_looks_at_makes_no_room_for_it(llama4: Model, tmp_path: Path) -> None:
+    """A located chunk that has to be read takes the place of others, not of those that are opened after it."""
+    located, stored, other = (Chunk("d0", number, tokens(20, 30 + number), 0, 0, 0) for number in range(3))
+    size = llama4.reader(ChunkStore(tmp_path / "any")).runs.stored_bytes(len(PREFIX), Run(located.ids))
+    reader = llama4.reader(ChunkStore(tmp_path / "two", 2 * size))
+    for chunk in (stored, other):
+        opened(reader, chunk, llama4)
+    spent, prompt = Spent(), prompt_of_ids([located.ids, stored.ids, other.ids])
+    asked = Asked(QUESTION, 2, len(QUESTION))
+    run(look_at(reader, prompt, [Place(located, 1.0, None), Place(stored, 1.0, None)], asked, 0.0, spent), llama4.decoder)
+    assert spent.tokens == 20, "the stored one is taken from the store"
+    assert [reader.store.has("state", reader.key(chunk, "alice")) for chunk in (located, stored, other)] == [True, True, False]
 
 
 def test_it_reads_no_chunk_of_another_vocabulary(llama4: Model, store: ChunkStore) -> None:

@@ -261,6 +261,24 @@ def test_it_says_when_the_disk_is_full_and_goes_on_when_it_is_not(tmp_path: Path
     assert store.get("state", key_of(300)) == b"room again"
 
 
+def test_it_says_in_the_log_when_values_find_no_room_and_when_they_do_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = ChunkStore(tmp_path, budget_bytes=1 << 20, map_bytes=256 << 10)
+    assert store.refused is None
+    for _ in range(3):
+        with pytest.raises(StoreFull):
+            fill(store)
+    assert "raise the store's budget" in (store.refused or "")
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 1, "once, not for each value"
+    assert "no room left between its records" in told[0]
+    assert "read when a question needs it" in told[0]
+    store.delete("state", map(key_of, range(100)))
+    store.scrub()
+    store.put("state", key_of(1), bytes(10_000))
+    assert store.refused is None
+    assert "has room again" in caplog.text
+
+
 def test_it_forgets_what_is_deleted(tmp_path: Path) -> None:
     store = ChunkStore(tmp_path)
     store.put("state", key_of(1), b"x")
@@ -323,6 +341,21 @@ def test_scrubbing_leaves_what_is_being_read_and_takes_it_the_next_time(tmp_path
     assert in_file(tmp_path, secret(1, 50_000)[:2000]) == [False]
 
 
+def test_scrubbing_beside_a_long_reading_hardly_grows_the_file(tmp_path: Path) -> None:
+    """Though nothing of what is deleted can be taken again while it lasts."""
+    store = ChunkStore(tmp_path)
+    for number in range(40):
+        store.put("state", key_of(number), secret(number, 100_000))
+    with store.reading():
+        store.delete("state", map(key_of, range(40)))
+        before = store.stats().file_bytes
+        for _ in range(4):
+            store.scrub()
+        assert store.stats().file_bytes <= before + 4 * (512 << 10)
+    store.scrub()
+    assert not any(in_file(tmp_path, *(secret(number, 100_000)[:2000] for number in range(40))))
+
+
 def test_scrubbing_again_and_again_hardly_grows_the_file(tmp_path: Path) -> None:
     store, sizes = ChunkStore(tmp_path), []
     for number in range(12):
@@ -343,6 +376,79 @@ from engine.cache.store import ChunkStore
 print(ChunkStore(Path(sys.argv[1])).get("state", (7).to_bytes(32, "big")).decode())
 """
     assert run(code, tmp_path).strip() == "shared"
+
+
+# A value's first eight bytes say what the others are made of; half of them are states, half scan records.
+VALUES = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from engine.cache.store import ChunkStore
+
+KINDS = ("state", "scan")
+RECORDS = 30
+
+def key_of(number): return number.to_bytes(32, "big")
+def value(seed): return seed.to_bytes(8, "big") + np.random.default_rng(seed).bytes(100 + seed % 7 * 9000)
+"""
+WRITER = (
+    VALUES
+    + """
+store, random = ChunkStore(Path(sys.argv[1]), budget_bytes=800_000), np.random.default_rng(1)
+print("open", flush=True)
+until, seed = time.monotonic() + 4, 0
+while time.monotonic() < until:
+    kind, number = KINDS[random.integers(2)], int(random.integers(RECORDS))
+    if random.random() < 0.8:
+        seed += 1
+        store.put(kind, key_of(number), value(seed))
+    else:
+        store.delete(kind, [key_of(number)])
+    if seed % 50 == 0:
+        store.scrub()
+print(seed, store.stats().evictions)
+store.close()
+"""
+)
+READER = (
+    VALUES
+    + """
+store, seen = ChunkStore(Path(sys.argv[1]), budget_bytes=800_000), set()
+print("open", flush=True)
+until = time.monotonic() + 4
+while time.monotonic() < until:
+    with store.reading() as reading:
+        views = [view for kind in KINDS for number in range(RECORDS) if (view := reading.view(kind, key_of(number))) is not None]
+        for _ in range(2):
+            for view in views:
+                seed = int.from_bytes(view[:8], "big")
+                assert view == value(seed), "what is read is whole, and stays so as long as the reading lasts"
+                seen.add(seed)
+        del views, view
+print(len(seen), store.stats().bytes)
+store.close()
+"""
+)
+
+
+def test_several_processes_read_what_one_writes(tmp_path: Path) -> None:
+    """A store that is over its budget, written, deleted and scrubbed all the time, beside three who read where the values lie."""
+    ChunkStore(tmp_path, budget_bytes=800_000).close()
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=pipe, stderr=pipe, text=True)
+        for code in (WRITER, READER, READER, READER)
+    ]
+    said = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, [error for _, error in said]
+    assert not any("damaged" in error for _, error in said)
+    (written, evicted), *readers = ([int(word) for word in told.split()[1:]] for told, _ in said)
+    assert written > 100
+    assert evicted > 0
+    assert min(seen for seen, _ in readers) > 50
+    store = ChunkStore(tmp_path, budget_bytes=800_000)
+    found = [value for kind in KINDS for number in range(30) if (value := store.get(kind, key_of(number))) is not None]
+    assert (store.stats().bytes, sum(total.records for total in store.stats().kinds.values())) == (sum(map(len, found)), len(found))
 
 
 def test_it_makes_a_store_of_an_older_layout_anew(tmp_path: Path) -> None:

@@ -159,8 +159,8 @@ def prefill_document(job: Job, report: Report, engine: EngineFace) -> Outcome:
             for event in events:
                 ahead.last[event.tier] = event
                 report(Progress(STAGES[event.tier], event.tokens_done, event.tokens, "tokens"))
-    except StoreFull:
-        logger.info("The store holds no more of %s; the rest is read when a question needs it.", document.path)
+    except StoreFull as error:
+        logger.warning("The store holds no more of %s, and the rest is read when a question needs it: %s", document.path, error)
         return _read_as_far_as(document, ahead, ahead.state)
     if ahead.is_all:
         return _read_as_far_as(document, ahead, DocumentState.READY)
