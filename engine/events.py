@@ -130,7 +130,7 @@ class AnswerOptions:
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
     """What the engine is and what it does now. `decode_tokens_per_second`: of all answers together, over the last seconds.
-    `store_refused`: why the last state or record that was to be stored found no room; None if it did."""
+    `store_refused`: why a state or record found no room in the store; None once they have found some for a minute."""
 
     model: str
     device: str

@@ -34,7 +34,7 @@ DEFAULT_BUDGET_BYTES = 8 << 30
 SUM = struct.Struct("<QQ")  # before each value: its checksum and length; 16 bytes, so that values stay as aligned as LMDB has them
 NOTED_AT_ONCE = 512  # so many uses are written down with one value; more would keep it waiting
 NOTED_FOR_S = 60.0  # a use is not written down again within this
-REFUSED_AGAIN_S = 60.0  # nor said again that a value found no room
+REFUSED_FOR_S = 60.0  # nor said again that a value found no room; small ones still do where large ones do not
 
 Record = tuple[Kind, bytes, bytes]
 """Kind, key and value."""
@@ -54,7 +54,7 @@ class ChunkStore:
         self._verified: dict[Kind, set[bytes]] = {kind: set() for kind in KINDS}
         self._pins: Counter[bytes] = Counter()
         self._refused: str | None = None
-        self._said_at = -REFUSED_AGAIN_S
+        self._refused_at = self._said_at = 0.0
         self._pinning, self._scrubbing = Lock(), Lock()
         self._opened = Opened(folder)
         remove_other_layouts(folder)
@@ -152,7 +152,7 @@ class ChunkStore:
 
     @property
     def refused(self) -> str | None:
-        """Why the last value that was to be kept found no room; None if it did."""
+        """Why a value that was to be kept found no room; None once values have found some for a minute."""
         return self._refused
 
     def stats(self) -> StoreStats:
@@ -199,14 +199,15 @@ class ChunkStore:
         try:
             yield
         except StoreFull as error:
-            if time.monotonic() - self._said_at >= REFUSED_AGAIN_S:
+            now = time.monotonic()
+            if self._refused is None or now - self._said_at >= REFUSED_FOR_S:
                 logger.warning("%s Until then what is not stored is read when a question needs it, each time anew.", error)
-                self._said_at = time.monotonic()
-            self._refused = str(error)
+                self._said_at = now
+            self._refused, self._refused_at = str(error), now
             raise
-        if self._refused is not None:
+        if self._refused is not None and time.monotonic() - self._refused_at >= REFUSED_FOR_S:
             logger.warning("The store in %s has room again.", self.folder)
-            self._refused, self._said_at = None, -REFUSED_AGAIN_S
+            self._refused = None
 
     def _stored(self, value: bytes) -> bytes:
         """The value as it lies in the file: in two or more pages of its own, for of what takes up to one LMDB leaves traces in others."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.cache.folder import FILE
 from engine.engine import Engine
 from engine.errors import EngineError, StoreFull
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, PrefillEvent, Quote, Token
@@ -215,6 +216,34 @@ def test_it_forgets_a_prompt(engine: Engine, prompt: Prompt) -> None:
     assert engine.status().store_chunks == before + 4
     engine.forget([document.id for document in mine.documents], mine.salt)
     assert engine.status().store_chunks == before
+
+
+def test_what_it_forgets_is_no_longer_in_the_store_s_file(engine: Engine, prompt: Prompt) -> None:
+    """Neither what was read of each chunk alone, nor of the whole prompt in one sequence, nor its scan records."""
+    mine, others = replace(prompt, salt="leaving for good"), replace(prompt, salt="staying")
+    for owner in (mine, others):
+        list(engine.prefill(owner))
+        list(engine.prefill(owner, mode="exact"))
+    store = engine._reader.store
+
+    def values(owner: Prompt) -> list[bytes]:
+        chunks = [chunk for document in owner.documents for chunk in document.chunks()]
+        states = [*(engine._reader.key(chunk, owner.salt) for chunk in chunks), *engine._exact.keys(owner)]
+        scans = [key for document in owner.documents for key in engine._indexer.keys(document, owner.salt)] if engine._indexer else []
+        found = [*(store.get("state", key) for key in states), *(store.get("scan", key) for key in scans)]
+        return [value for value in found if value is not None]
+
+    def in_file(data: bytes, value: bytes) -> bool:
+        """Any piece of it as long as a page's least part."""
+        return any(value[at : at + 64] in data for at in range(64, len(value) - 64, 1 << 14) if any(value[at : at + 64]))
+
+    mine_stored, file = values(mine), store.folder / FILE
+    assert len(mine_stored) > 5
+    engine.forget([document.id for document in others.documents], others.salt)
+    assert all(in_file(file.read_bytes(), value) for value in mine_stored), "while it is kept it is there to be found"
+    engine.forget([document.id for document in mine.documents], mine.salt)
+    assert values(mine) == []
+    assert not any(in_file(file.read_bytes(), value) for value in mine_stored)
 
 
 def test_it_loads_the_kept_weights_fast_and_the_same(weights_folder: Path) -> None:

@@ -261,7 +261,9 @@ def test_it_says_when_the_disk_is_full_and_goes_on_when_it_is_not(tmp_path: Path
     assert store.get("state", key_of(300)) == b"room again"
 
 
-def test_it_says_in_the_log_when_values_find_no_room_and_when_they_do_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_says_in_the_log_when_values_find_no_room_and_when_they_do_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = ChunkStore(tmp_path, budget_bytes=1 << 20, map_bytes=256 << 10)
     assert store.refused is None
     for _ in range(3):
@@ -274,6 +276,9 @@ def test_it_says_in_the_log_when_values_find_no_room_and_when_they_do_again(tmp_
     assert "read when a question needs it" in told[0]
     store.delete("state", map(key_of, range(100)))
     store.scrub()
+    store.put("state", key_of(1), bytes(10_000))
+    assert store.refused, "a little found room, more might not"
+    monkeypatch.setattr("engine.cache.store.REFUSED_FOR_S", 0.0)
     store.put("state", key_of(1), bytes(10_000))
     assert store.refused is None
     assert "has room again" in caplog.text
