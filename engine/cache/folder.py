@@ -14,6 +14,8 @@ from engine.errors import EngineError
 
 # The layout of the file is in its name: another version's is not opened, and goes.
 FILE = "records-2.mdb"
+MOST_READERS = 512
+READER_BYTES = 64
 
 
 class Opened:
@@ -28,6 +30,16 @@ class Opened:
         except BlockingIOError:
             self.close()
             raise EngineError(f"The store in {folder} is open elsewhere. End the engine worker, and whatever else uses it.") from None
+
+
+def reserve(folder: Path) -> None:
+    """Room on the disk for LMDB's list of who reads: it is written through a memory map, which would end the process where there is none.
+    Raises OSError then."""
+    listed = folder / f"{FILE}-lock"
+    there = listed.stat().st_size if listed.is_file() else 0
+    if there < MOST_READERS * READER_BYTES:
+        with listed.open("ab") as file:
+            file.write(bytes(MOST_READERS * READER_BYTES - there))
 
 
 def existing(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import lmdb
 
-from engine.cache.folder import Opened, existing
+from engine.cache.folder import Opened, existing, reserve
 from engine.cache.ledger import KINDS, Kind, Ledger, Tables, Total
 from engine.errors import EngineError
 
@@ -63,6 +63,7 @@ def stats_beside(folder: Path) -> StoreStats:
     """Of the store in this folder, whoever has it open. Raises EngineError where none is or it cannot be read."""
     file = existing(folder)
     try:
+        reserve(folder)
         with closing(Opened(folder)), lmdb.open(str(file), subdir=False, readonly=True, map_size=0, max_dbs=MOST_TABLES) as env:
             return read_stats(env, Tables.of(env, create=False))
     except (lmdb.Error, OSError) as error:

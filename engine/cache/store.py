@@ -23,7 +23,7 @@ from threading import Lock
 import lmdb
 
 from engine.cache import scrub
-from engine.cache.folder import FILE, Opened, remove_other_layouts
+from engine.cache.folder import FILE, MOST_READERS, Opened, remove_other_layouts, reserve
 from engine.cache.ledger import KINDS, NOBODY, KeptFor, Kind, Ledger, Tables
 from engine.cache.stats import BUDGET, MOST_TABLES, StoreStats, free_pages, read_stats
 from engine.errors import StoreFull
@@ -59,11 +59,14 @@ class ChunkStore:
         self._opened = Opened(folder)
         remove_other_layouts(folder)
         try:
+            reserve(folder)
             size = map_bytes or 2 * budget_bytes + (64 << 20)
-            self._env = lmdb.open(str(folder / FILE), subdir=False, map_size=size, max_dbs=MOST_TABLES, metasync=False, max_readers=512)
+            self._env = lmdb.open(
+                str(folder / FILE), subdir=False, map_size=size, max_dbs=MOST_TABLES, metasync=False, max_readers=MOST_READERS
+            )
             self._tables, self._zeros = Tables.of(self._env), self._env.open_db(scrub.TABLE)
             self._least_bytes: int = self._env.stat()["psize"]
-        except lmdb.Error as error:
+        except (lmdb.Error, OSError) as error:
             raise StoreFull(
                 f"The store in {folder} cannot be opened: {error}. Make room there, or delete the folder; it is made again."
             ) from error
@@ -285,12 +288,19 @@ class Reading:
     def view(self, kind: Kind, key: bytes) -> memoryview | None:
         """The value where it lies in the memory map, until the reading ends; None if it is not there or is damaged (then it is dropped).
         Its checksum is looked at when this process first meets the key."""
-        stored = self._in.get(key, db=self._tables.values[kind])
-        return self._store.seen(kind, key, None if stored is None else memoryview(stored))
+        return self._store.seen(kind, key, self._stored(kind, key))
 
     def held(self, kind: Kind, key: bytes) -> bool:
         """Was there anything under this key, damaged or not?"""
-        return self._in.get(key, db=self._tables.values[kind]) is not None
+        return self._stored(kind, key) is not None
+
+    def _stored(self, kind: Kind, key: bytes) -> memoryview | None:
+        try:
+            stored = self._in.get(key, db=self._tables.values[kind])
+        except lmdb.Error as error:
+            logger.warning("The store in %s is damaged: %s. Delete the folder; it is made again.", self._store.folder, error)
+            return None
+        return None if stored is None else memoryview(stored)
 
 
 def checksum(value: bytes | memoryview) -> tuple[int, int]:

@@ -186,6 +186,24 @@ def test_it_notices_a_damaged_value_and_drops_it(tmp_path: Path, kind: Kind) -> 
     assert store.get(kind, key_of(1)) == b"precious" * 4096
 
 
+class Torn:
+    """A transaction over a file whose own structure is damaged."""
+
+    def get(self, *_: object, **__: object) -> bytes:
+        raise lmdb.CorruptedError("page")
+
+
+def test_where_the_file_itself_is_damaged_nothing_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = ChunkStore(tmp_path)
+    store.put("state", key_of(1), b"value")
+    with store.reading() as reading:
+        reading._in = Torn()
+        assert reading.view("state", key_of(1)) is None
+        assert not reading.held("state", key_of(1))
+    assert "Delete the folder" in caplog.text
+    assert store.get("state", key_of(1)) == b"value"
+
+
 def test_a_view_copies_nothing(tmp_path: Path) -> None:
     store = ChunkStore(tmp_path)
     store.put("scan", key_of(1), bytes(range(256)) * 64)
@@ -259,6 +277,29 @@ def test_it_says_when_the_disk_is_full_and_goes_on_when_it_is_not(tmp_path: Path
     assert there(store, keys=range(200)) == list(range(int(kept)))
     store.put("state", key_of(300), b"room again")
     assert store.get("state", key_of(300)) == b"room again"
+
+
+OPEN = """
+import resource, sys
+from pathlib import Path
+from engine.cache.store import ChunkStore
+from engine.errors import StoreFull
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    ChunkStore(Path(sys.argv[1])).close()
+except StoreFull as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("room", [0, 20_000])
+def test_a_disk_without_room_for_a_new_store_ends_in_words(tmp_path: Path, room: int) -> None:
+    """And never in a bus error, which LMDB's memory map would cause."""
+    assert "cannot be opened" in run(OPEN, tmp_path, room)
+    store = ChunkStore(tmp_path)
+    store.put("state", key_of(1), b"room")
+    assert store.get("state", key_of(1)) == b"room"
 
 
 def test_it_says_in_the_log_when_values_find_no_room_and_when_they_do_again(
