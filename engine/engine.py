@@ -125,6 +125,10 @@ class Engine:
             prefills_running=load.prefills_running,
             prefills_waiting=load.prefills_waiting,
             decode_tokens_per_second=load.decode_tokens_per_second,
+            store_file_bytes=store.file_bytes,
+            store_hits=store.hits,
+            store_misses=store.misses,
+            store_evictions=store.evictions,
         )
 
     def prefill(self, prompt: Prompt, *, mode: str | None = None, deadline: float | None = None) -> Iterator[PrefillEvent]:

@@ -130,7 +130,8 @@ class AnswerOptions:
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
     """What the engine is and what it does now. `decode_tokens_per_second`: of all answers together, over the last seconds.
-    `store_refused`: why a state or record found no room in the store; None once they have found some for a minute."""
+    `store_refused`: why a state or record found no room in the store; None once they have found some for a minute.
+    A hit or miss is one record asked of the store."""
 
     model: str
     device: str
@@ -150,3 +151,7 @@ class EngineStatus:
     prefills_running: int = 0
     prefills_waiting: int = 0
     decode_tokens_per_second: float | None = None
+    store_file_bytes: int = 0
+    store_hits: int = 0
+    store_misses: int = 0
+    store_evictions: int = 0

@@ -52,7 +52,7 @@ def test_it_takes_every_secret_from_the_environment(compose: dict[str, Any]) -> 
     secret = [str(value) for name, value in named if re.search("SECRET|PASSWORD|TOKEN", name)]
     passwords = re.findall(r"//\w+:([^@\n]+)@", FILE.read_text(encoding="utf-8"))
     assert len(secret) >= 4
-    assert all(re.fullmatch(r"\$\{\w+:\?[^}]+\}", value) for value in [*secret, *passwords])
+    assert all(re.fullmatch(r"\$\{\w+:(\?[^}]+|-)\}", value) for value in [*secret, *passwords])
 
 
 def test_it_uses_the_database_and_the_broker_of_the_tests(compose: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("webapp.checklist.urls")),
     path("", include("webapp.sharing.urls")),
     path("", include("webapp.jobs.urls")),
+    path("", include("webapp.operate.urls")),
     path("api/v1/", api.urls),
     path("healthz", healthz, name="core-health"),
     path("admin/", admin.site.urls),

@@ -24,7 +24,17 @@ FORBIDDEN = [
 # The bundled weights are fetched by pip, and a model server is spoken to over HTTP; nothing else in the engine has a network.
 HTTP_ALLOWED = ("engine.remote",)
 
-LAYERS = [{"urls", "asgi", "serve"}, {"api"}, {"sharing"}, {"upload", "ask", "checklist"}, {"jobs"}, {"library"}, {"accounts"}, {"core"}]
+LAYERS = [
+    {"urls", "asgi", "serve"},
+    {"api"},
+    {"operate"},
+    {"sharing"},
+    {"upload", "ask", "checklist"},
+    {"jobs"},
+    {"library"},
+    {"accounts"},
+    {"core"},
+]
 # Below every layer: they import no app.
 BELOW_ALL = ("webapp.celery", "webapp.settings")
 

@@ -52,9 +52,11 @@ POST   sweeps/<uuid:sweep_id>/stop                                              
 POST   sweeps/<uuid:sweep_id>/continue                                          login link  404   403   link  404
 GET    sweeps/<uuid:sweep_id>/export.csv                                        login 200   404   200   200   404
 
-GET    jobs/                                                                    login 404   404   404   404   200
-POST   jobs/<uuid:job_id>/retry                                                 login 404   404   404   404   link
-POST   jobs/<uuid:job_id>/cancel                                                login 404   404   404   404   link
+GET    jobs/                                                                    login 200   200   200   200   200
+POST   jobs/<uuid:job_id>/retry                                                 login link  404   404   404   link
+POST   jobs/<uuid:job_id>/cancel                                                login link  404   404   404   link
+GET    dashboard/                                                               login 404   404   404   404   200
+GET    metrics                                                                  404   404   404   404   404   404
 GET    healthz                                                                  200   200   200   200   200   200
 
 GET    api/v1/                                                                  404   404   404   404   404   404

@@ -7,13 +7,14 @@ from django.apps import apps
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from webapp.accounts.models import ApiToken, User
 from webapp.accounts.services import token_create
 from webapp.ask.models import Answer, Citation, Question
 from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument
-from webapp.jobs.models import Job, JobKind
+from webapp.jobs.models import DiskReading, Job, JobKind, Worker
 from webapp.library.models import Collection, Document, Membership, Page
 from webapp.sharing.models import AnswerLink
 from webapp.sharing.services import link_create
@@ -37,6 +38,8 @@ def rows(alice: User, collection: Collection) -> str:
     sweep = Sweep.objects.create(checklist=Checklist.objects.create(collection=collection, owner=alice, questions=["How much?"]))
     swept = SweptDocument.objects.create(sweep=sweep, document=document, number=0, name="a.pdf", path="a.pdf", sha256="0" * 64)
     Cell.objects.create(document=swept, question=0, answer="90")
+    Worker.objects.create(name="ingest@here", queue="ingest", pid=7, started_at=timezone.now(), seen_at=timezone.now())
+    DiskReading.objects.create(free_bytes=1, total_bytes=2)
     return token_create(owner=alice, name="laptop")[1]
 
 

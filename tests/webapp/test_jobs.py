@@ -14,10 +14,11 @@ from ingest.progress import Progress, Report
 from webapp.accounts.models import User
 from webapp.core.broker import broker
 from webapp.jobs import services
+from webapp.jobs.lives import worker_list
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.jobs.queues import queue_depths
 from webapp.jobs.running import Outcome, run_job
-from webapp.jobs.workers import beat, worker_list
+from webapp.jobs.workers import beat
 from webapp.library.models import Collection, Document, DocumentState
 from webapp.upload import pipeline
 
@@ -188,7 +189,8 @@ def test_it_lists_living_workers_with_what_they_do(job: Job) -> None:
     beat("ingest@here", "ingest")
     services.job_claim(job_id=str(job.id), worker="ingest@here")
     (worker,) = worker_list()
-    assert (worker.name, worker.queue, worker.task, worker.more) == ("ingest@here", "ingest", "Parse a.txt", 0)
+    assert (worker.name, worker.queue, worker.is_alive) == ("ingest@here", "ingest", True)
+    assert [str(job) for job in worker.jobs] == ["Parse a.txt"]
 
 
 def test_it_lists_a_worker_that_does_several_things_at_once(job: Job, alice: User) -> None:
@@ -196,7 +198,7 @@ def test_it_lists_a_worker_that_does_several_things_at_once(job: Job, alice: Use
     for label in ("why?", "how?", "when?"):
         services.job_claim(job_id=str(services.job_create(owner=alice, kind=JobKind.ANSWER, label=label).id), worker="engine@here")
     (worker,) = worker_list()
-    assert (worker.task, worker.more) == ("Answer why?", 2)
+    assert [str(job) for job in worker.jobs] == ["Answer why?", "Answer how?", "Answer when?"]
 
 
 def test_it_does_not_send_again_what_waits_in_a_worker(job: Job, django_capture_on_commit_callbacks: Commit) -> None:

@@ -4,12 +4,13 @@
                                                             queued | running -> cancelled when a person says so
 
 Every change of state is a compare-and-set in webapp.jobs.services. Knows nothing of what the work is,
-but for the document that it concerns.
+but for the document that it concerns. Beside the jobs stand their workers, each start of one a row, and what the disk had free.
 """
 
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 from webapp.core.models import Row
 
@@ -33,7 +34,8 @@ class JobKind(models.TextChoices):
 
 
 class Job(Row):
-    """`attempt` counts starts. `heartbeat_at` is set while it runs; when it grows old the worker is dead (webapp.jobs.watchdog)."""
+    """`attempt` counts starts; `queued_at` is when it began to wait, the last time that it did. `heartbeat_at` is set while it runs; when
+    it grows old the worker is dead (webapp.jobs.services.jobs_recover)."""
 
     owner = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="jobs")
     document = models.ForeignKey("library.Document", on_delete=models.CASCADE, null=True, blank=True, related_name="jobs")
@@ -46,6 +48,7 @@ class Job(Row):
     unit = models.CharField(max_length=20, blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)
     worker = models.CharField(max_length=120, blank=True)
+    queued_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True, db_index=True)
@@ -63,3 +66,40 @@ class Job(Row):
     @property
     def has_ended(self) -> bool:
         return self.state in ENDED
+
+
+class Worker(Row):
+    """One life of a worker: a process that took messages from `started_at` on. `seen_at` is its last heartbeat; `stopped_at` is set when it
+    was told to stop and did. Without that, one that is not heard any more has died.
+
+    `left`: what others had to take over from it, a list of {job, label, at, became, when}.
+    """
+
+    name = models.CharField(max_length=120)
+    queue = models.CharField(max_length=60)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField(db_index=True)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    left = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["name", "-started_at"]
+        constraints = [models.UniqueConstraint(fields=["name", "pid", "started_at"], name="one_row_a_life")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DiskReading(Row):
+    """How much of the data folder's disk was free, and how much of it there is; taken every few minutes by the workers."""
+
+    free_bytes = models.PositiveBigIntegerField()
+    total_bytes = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.free_bytes:,} of {self.total_bytes:,} bytes free"

@@ -1,13 +1,31 @@
-"""How many messages wait in each queue of the broker."""
+"""How much waits in each queue: the broker's messages, and the jobs behind them with how long the first has waited."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Min
 
 from webapp.core.broker import broker
-from webapp.jobs.routes import QUEUES
+from webapp.jobs.models import Job, JobKind, JobState
+from webapp.jobs.routes import QUEUES, ROUTES
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Jobs of one kind that wait. `oldest` is when the first of them began to; None where none does."""
+
+    kind: str
+    queue: str
+    jobs: int
+    oldest: datetime | None
+
+    @property
+    def label(self) -> str:
+        return JobKind(self.kind).label
 
 
 def queue_depths() -> dict[str, int]:
@@ -21,3 +39,10 @@ def _depth(queue: str) -> int:
     keys = [queue] + [f"{queue}{options['sep']}{step}" for step in options["priority_steps"] if step]
     lengths: list[int] = [broker().llen(key) for key in keys]
     return sum(lengths)
+
+
+def waiting_list() -> list[Waiting]:
+    """One for each kind of job, in the order of a document's life. From rows: a message that a worker holds for later waits as well."""
+    queued = Job.objects.filter(state=JobState.QUEUED).order_by().values_list("kind")
+    counted = {kind: (jobs, oldest) for kind, jobs, oldest in queued.annotate(Count("id"), Min("queued_at"))}
+    return [Waiting(kind, ROUTES[JobKind(kind)].queue, *counted.get(kind, (0, None))) for kind in JobKind.values]

@@ -1,4 +1,4 @@
-"""Reads of jobs: how far each document is, and everything that the operators' page shows."""
+"""Reads of jobs: how far each document is, and what the page of jobs shows to whom."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from webapp.library.selectors import document_uploads
 
 ROWS_A_PAGE = 100
 FOLDED_MEMBERS = 50
-JOBS_SHOWN = 200
+JOBS_A_PAGE = 100
 # An estimate from less than this is noise.
 ESTIMATE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """`seconds_left` from the rate since the job started; None while it cannot be told."""
+    """`per_second` is the rate since the job started, `seconds_left` what follows from it; None while they cannot be told."""
 
     stage: str
     done: int
     total: int
     unit: str
     seconds_left: float | None
+    per_second: float | None = None
 
     @property
     def percent(self) -> int:
@@ -63,13 +64,14 @@ class DocumentRow:
 
 
 def job_progress(job: Job) -> JobProgress:
-    left = None
-    if job.state == JobState.RUNNING and job.started_at and job.done and job.total:
-        seconds = (timezone.now() - job.started_at).total_seconds()
+    left, rate = None, None
+    if job.started_at and job.done and (job.state == JobState.RUNNING or job.ended_at):
+        seconds = ((job.ended_at or timezone.now()) - job.started_at).total_seconds()
         if seconds > ESTIMATE_SECONDS:
-            left = seconds / job.done * (job.total - job.done)
+            rate = job.done / seconds
+            left = (job.total - job.done) / rate if job.total and job.state == JobState.RUNNING else None
     stage = job.stage if job.state == JobState.RUNNING or job.done else ""
-    return JobProgress(stage, job.done, job.total, job.unit, left)
+    return JobProgress(stage, job.done, job.total, job.unit, left, rate)
 
 
 def document_rows(*, collection: Collection, page: int) -> tuple[PaginatedPage[Document], list[DocumentRow]]:
@@ -125,18 +127,26 @@ def jobs_of(*, user: User) -> QuerySet[Job]:
     return Job.objects.filter(Q(owner=user) | reach(user, via="document__collection"))
 
 
-def job_list(*, state: str = "") -> QuerySet[Job]:
-    """For operators: everybody's jobs, newest first."""
-    jobs = Job.objects.select_related("owner")
+def job_list(*, viewer: User, state: str = "", words: str = "") -> QuerySet[Job]:
+    """Newest first: everybody's for operators, their own for others. `words` stand in what it is about, its owner's name or its error."""
+    jobs = _jobs_of(viewer)
+    if words:
+        about = Q(label__icontains=words) | Q(error__icontains=words)
+        jobs = jobs.filter(about | Q(owner__username__icontains=words) if viewer.is_staff else about)
     return jobs.filter(state=state) if state in JobState.values else jobs
 
 
-def job_counts() -> list[tuple[str, int]]:
-    """How many jobs are in each state, in the order of a job's life."""
-    counted = dict(Job.objects.order_by().values_list("state").annotate(Count("id")))
+def job_counts(*, viewer: User) -> list[tuple[str, int]]:
+    """How many of these jobs are in each state, in the order of a job's life."""
+    counted = dict(_jobs_of(viewer).order_by().values_list("state").annotate(Count("id")))
     return [(state, counted.get(state, 0)) for state in JobState.values]
 
 
-def job_detail(*, job_id: UUID) -> Job:
-    """Raises Http404. For operators only."""
-    return get_object_or_404(Job, id=job_id)
+def job_detail(*, viewer: User, job_id: UUID) -> Job:
+    """Raises Http404 where the viewer has no such job."""
+    return get_object_or_404(_jobs_of(viewer), id=job_id)
+
+
+def _jobs_of(viewer: User) -> QuerySet[Job]:
+    jobs = Job.objects.select_related("owner", "document")
+    return jobs if viewer.is_staff else jobs.filter(owner=viewer)

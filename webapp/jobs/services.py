@@ -20,6 +20,7 @@ from kombu.exceptions import OperationalError
 from ingest.progress import Progress
 from webapp.accounts.models import User
 from webapp.celery import app
+from webapp.jobs.lives import life_leave
 from webapp.jobs.models import ENDED, Job, JobKind, JobState
 from webapp.jobs.queues import queue_depths
 from webapp.jobs.routes import ROUTES
@@ -84,7 +85,7 @@ def job_finish(*, job: Job) -> bool:
 
 def job_yield(*, job: Job) -> bool:
     """Puts a job that has more to do back at the end of its queue, so that others have their turn. Not a failed attempt."""
-    yielded = _running(job).update(state=JobState.QUEUED, attempt=0, sent_at=None)
+    yielded = _running(job).update(state=JobState.QUEUED, attempt=0, queued_at=timezone.now(), sent_at=None)
     if yielded:
         job_send(job=job)
     return bool(yielded)
@@ -111,7 +112,17 @@ def job_cancel(*, job: Job) -> bool:
 def job_retry(*, job: Job) -> bool:
     """Queues a failed or cancelled job again, with all its attempts."""
     retried = Job.objects.filter(id=job.id, state__in=(JobState.FAILED, JobState.CANCELLED)).update(
-        state=JobState.QUEUED, attempt=0, done=0, total=0, stage="", error="", traceback="", ended_at=None, sent_at=None
+        state=JobState.QUEUED,
+        attempt=0,
+        done=0,
+        total=0,
+        stage="",
+        error="",
+        traceback="",
+        queued_at=timezone.now(),
+        started_at=None,
+        ended_at=None,
+        sent_at=None,
     )
     if retried:
         _tell(job, job_restarted)
@@ -144,11 +155,13 @@ def _recover(job: Job) -> bool:
         reason = f"The worker stopped {job.attempt} times{where}. The file may be too much for this machine; try again, or split it."
         failed = still.update(state=JobState.FAILED, ended_at=timezone.now(), error=reason)
         if failed:
+            life_leave(job=job, became=f"failed: the worker had stopped {job.attempt} times")
             _tell(job, job_broke)
         return bool(failed)
     logger.warning("The worker %s stopped%s; job %s is queued again.", job.worker, where, job.id)
-    queued = still.update(state=JobState.QUEUED, sent_at=None)
+    queued = still.update(state=JobState.QUEUED, queued_at=timezone.now(), sent_at=None)
     if queued:
+        life_leave(job=job, became="queued again")
         job_send(job=job)
     return bool(queued)
 

@@ -1,4 +1,4 @@
-"""Addresses of the operators' page."""
+"""Addresses of jobs."""
 
 from django.urls import path
 

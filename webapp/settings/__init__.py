@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "webapp.ask",
     "webapp.checklist",
     "webapp.sharing",
+    "webapp.operate",
     "webapp.api",
 ]
 
@@ -143,6 +144,9 @@ LONGREAD_STORE_BYTES = environment.number("LONGREAD_STORE_BYTES", 8 * 10**9)
 
 # A running job that has not been heard of for so long is taken from its worker (which says something every few seconds).
 LONGREAD_SILENCE_SECONDS = environment.number("LONGREAD_SILENCE_SECONDS", 20)
+
+# Whoever sends this as a bearer token may read /metrics. Without one there is no such address.
+LONGREAD_METRICS_TOKEN = environment.text("LONGREAD_METRICS_TOKEN")
 
 # A sweep is a table that people read: more questions than a long contract checklist has, or more documents than can be looked through,
 # are two of them. Each cell takes one or two seconds with the bundled model on two cores.

@@ -41,7 +41,7 @@ def percent(share: float) -> str:
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """0.2 s, 14 s, 3 min, 2 h 10 min."""
+    """0.2 s, 14 s, 3 min, 2 h 10 min, 3 days."""
     if seconds is None:
         return ""
     if seconds < 9.95:
@@ -49,13 +49,38 @@ def duration(seconds: float | None) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{round(minutes / 1440)} days"
 
 
 @register.filter
 def age(moment: datetime | None) -> str:
     """How long ago, short."""
-    return duration(max(0.0, round((timezone.now() - moment).total_seconds()))).replace(".0 s", " s") if moment else ""
+    return duration(round(age_seconds(moment))).replace(".0 s", " s") if moment else ""
+
+
+def age_seconds(moment: datetime | None) -> float:
+    """0 where there is no moment."""
+    return max(0.0, (timezone.now() - moment).total_seconds()) if moment else 0.0
+
+
+@register.filter
+def size(count: float | None) -> str:
+    """512 bytes, 1.4 MB, 23 GB: thousands, as disks are sold."""
+    value = float(count or 0)
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if abs(value) < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:,.0f} {unit}" if unit == "bytes" or abs(value) >= 99.5 else f"{value:.1f} {unit}"
+
+
+@register.filter
+def rate(value: float | None, what: str) -> str:
+    """640 tokens/s; 0.4 pages/s; '' where it is not known."""
+    return "" if value is None else f"{value:,.0f} {what}/s" if value >= 10 else f"{value:.1f} {what}/s"
 
 
 @register.simple_tag
