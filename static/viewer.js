@@ -4,6 +4,7 @@
 
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const beside = matchMedia("(min-width: 64rem)");
 
   // ------------------------------------------------------------------ the source opens at its quote
 
@@ -37,14 +38,16 @@
     const source = document.getElementById("source");
     if (!source) return;
     openQuoteText(source);
-    const beside = matchMedia("(min-width: 64rem)").matches;
-    if (beside || document.body.classList.contains("viewing")) showQuote(source);
+    if (beside.matches || document.body.classList.contains("viewing")) showQuote(source);
   }
 
   // ------------------------------------------------------------------ what htmx puts in
 
   let openFolds = [];
+  let scrolled = 0;
   document.addEventListener("htmx:beforeSwap", (event) => {
+    const pane = event.detail.target.querySelector(".answer-pane");
+    if (pane) scrolled = pane.scrollTop;
     openFolds = all("details[id][open]", event.detail.target).map((fold) => fold.id);
   });
   document.addEventListener("htmx:afterSwap", () => {
@@ -55,7 +58,9 @@
   });
   document.addEventListener("htmx:load", (event) => {
     if (event.detail.elt.id === "source") sourceArrived(event.detail.elt);
-    if (event.detail.elt.id === "reading") firstLook();
+    if (event.detail.elt.id !== "reading") return;
+    event.detail.elt.querySelector(".answer-pane").scrollTop = scrolled;
+    firstLook();
   });
 
   // A stream that begins again, after a worker's death or a lost connection, tells everything once more.
@@ -77,6 +82,49 @@
     if (!link) return;
     for (const citation of all(".citation.open")) citation.classList.remove("open");
     link.closest(".citation").classList.add("open");
+  });
+
+  // ------------------------------------------------------------------ where a place opens
+
+  // Beside the answer where there is room for both; on a narrow screen the link leads to a page of its own, as it does without a script.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[hx-target="#source"], a[data-source]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const pane = document.querySelector(".source-pane");
+    if (link.closest(".source") || !pane) return;
+    if (!beside.matches) return event.stopPropagation();
+    if (link.hasAttribute("data-source")) {
+      event.preventDefault();
+      htmx.ajax("GET", link.getAttribute("href").split("#")[0], { target: "#source", swap: "outerHTML" });
+    }
+  }, true);
+
+  // ------------------------------------------------------------------ which documents are asked
+
+  function tellChoice(choose) {
+    const boxes = all("input[type=checkbox]", choose);
+    const files = (some) => some.reduce((sum, box) => sum + Number(box.dataset.files), Number(choose.dataset.further));
+    const [ticked, total] = [files(boxes.filter((box) => box.checked)), files(boxes)];
+    const label = choose.form.querySelector("[data-ask-label]");
+    const count = new Intl.NumberFormat("en").format;
+    if (label) label.textContent = ticked === total ? `Ask all ${count(total)} documents` : `Ask ${count(ticked)} document${ticked === 1 ? "" : "s"}`;
+    const summary = choose.closest("details").querySelector("summary");
+    summary.textContent = "Choose documents" + (ticked === total ? "" : ` (${count(ticked)} of ${count(total)})`);
+  }
+  document.addEventListener("change", (event) => {
+    const choose = event.target.closest("[data-choose]");
+    if (choose) tellChoice(choose);
+  });
+  // The documents' list refreshes the label with itself.
+  document.addEventListener("htmx:oobAfterSwap", () => {
+    for (const choose of all("[data-choose]")) if (choose.querySelector("input[type=checkbox]:not(:checked)")) tellChoice(choose);
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-tick]");
+    if (!button) return;
+    const choose = button.closest("[data-choose]");
+    for (const box of all("input[type=checkbox]", choose)) box.checked = button.dataset.tick === "all";
+    tellChoice(choose);
   });
 
   // ------------------------------------------------------------------ seconds that pass

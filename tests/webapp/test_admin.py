@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from webapp.accounts.models import ApiToken, User
 from webapp.accounts.services import token_create
-from webapp.ask.models import Answer, Citation, Question
+from webapp.ask.models import Answer, Citation, Conversation, Question
 from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument
 from webapp.jobs.models import DiskReading, Job, JobKind, Worker
 from webapp.library.models import Collection, Document, Membership, Page
@@ -30,7 +30,8 @@ def rows(alice: User, collection: Collection) -> str:
     document = Document.objects.create(collection=collection, name="a.pdf", path="a.pdf", sha256="0" * 64)
     Page.objects.create(document=document, number=1, start_char=0, end_char=9, width=600, height=800)
     job = Job.objects.create(owner=alice, document=document, kind=JobKind.PARSE, label="a.pdf")
-    question = Question.objects.create(collection=collection, owner=alice, text="How much?")
+    conversation = Conversation.objects.create(collection=collection, owner=alice)
+    question = Question.objects.create(conversation=conversation, collection=collection, owner=alice, text="How much?")
     answer = Answer.objects.create(question=question, job=job)
     Membership.objects.create(collection=collection, user=alice)
     link_create(answer=answer, owner=alice, days=1)

@@ -149,6 +149,17 @@ def test_it_asks_and_answers_with_ids(api: Client, collection: Collection, make:
     assert api.get(f"{ROOT}/jobs/{question.answer.job_id}").json()["kind"] == "answer"
 
 
+def test_it_asks_on_and_leaves_documents_out(api: Client, collection: Collection, make: Make) -> None:
+    kept, out = make(), make()
+    asking = f"/collections/{collection.id}/questions"
+    first = post(api, asking, {"question": "How much notice?", "left_out": [str(out.id)]}).json()["id"]
+    second = post(api, asking, {"question": "And the tenant?", "follows": first}).json()["id"]
+    records = [api.get(f"{ROOT}/questions/{question}").json() for question in (first, second)]
+    assert records[0]["left_out"] == [{"document": str(out.id), "path": out.path}]
+    assert (records[1]["follows"], records[1]["conversation"]) == (first, records[0]["conversation"])
+    assert post(api, asking, {"question": "And?", "follows": str(kept.id)}).status_code == 404
+
+
 @pytest.mark.parametrize("text", ["", "  ", "x" * 2001])
 def test_it_refuses_a_question_that_cannot_be_asked_with_a_sentence(api: Client, collection: Collection, make: Make, text: str) -> None:
     make()

@@ -13,6 +13,7 @@ from webapp.api.limits import AskThrottle
 from webapp.api.paging import Pages
 from webapp.api.schemas import AskedOut, CollectionIn, CollectionOut, DocumentOut, QuestionIn, QuestionOut, SweepIn, SweepRecord, UploadOut
 from webapp.ask.models import Question
+from webapp.ask.selectors import followed
 from webapp.ask.services import question_ask
 from webapp.checklist.models import Sweep
 from webapp.checklist.services import sweep_create
@@ -71,7 +72,9 @@ def questions(request: ApiRequest, collection_id: UUID) -> QuerySet[Question]:
 def ask(request: ApiRequest, collection_id: UUID, body: QuestionIn) -> Status[AskedOut]:
     """Queues the question; ask for /questions/ID until its state is done, stopped or failed."""
     collection = collection_detail(user=request.auth, collection_id=collection_id)
-    return Status(202, AskedOut.of(question_ask(collection=collection, owner=request.auth, text=body.question)))
+    before = followed(collection=collection, question_id=body.follows) if body.follows else None
+    question = question_ask(collection=collection, owner=request.auth, text=body.question, follows=before, left_out=body.left_out)
+    return Status(202, AskedOut.of(question))
 
 
 @router.post("/{collection_id}/sweeps", response={202: SweepRecord}, throttle=[AskThrottle()])

@@ -101,7 +101,12 @@ class JobOut(Schema):
 
 
 class QuestionIn(Schema):
+    """`follows`: a question of the same collection that this one leads on from. `left_out`: documents, or archives with all their files,
+    that are not asked."""
+
     question: str = Field(..., pattern=NO_NUL)
+    follows: UUID | None = None
+    left_out: list[UUID] = []
 
 
 class AskedOut(Schema):
@@ -142,10 +147,21 @@ class AnswerRecord(Schema):
     timings: dict[str, float]
 
 
+class LeftOut(Schema):
+    document: UUID
+    path: str
+
+
 class QuestionRecord(Schema):
+    """`asked_as`: what the engine was asked in the end, where a follow-up borrowed words of the question that it `follows`."""
+
     id: UUID
     collection: UUID
+    conversation: UUID | None
+    follows: UUID | None
     question: str
+    asked_as: str
+    left_out: list[LeftOut]
     asked_at: datetime
     state: str
     error: str

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from webapp.ask.models import Answer, Citation, Question
+from webapp.ask.models import Answer, Citation, Conversation, Question
 from webapp.core.admin import ReadOnlyAdmin
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "collection", "owner", "created_at")
+    list_select_related = ("collection", "owner")
+    search_fields = ("questions__text", "owner__username", "collection__name")
+    date_hierarchy = "created_at"
 
 
 @admin.register(Question)

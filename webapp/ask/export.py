@@ -49,7 +49,11 @@ def question_record(question: Question) -> dict[str, Any]:
     return {
         "id": str(question.id),
         "collection": str(question.collection_id),
+        "conversation": str(question.conversation_id) if question.conversation_id else None,
+        "follows": str(question.follows_id) if question.follows_id else None,
         "question": question.text,
+        "asked_as": question.asked_as,
+        "left_out": question.left_out,
         "asked_at": question.created_at.isoformat(),
         "state": answer.state,
         "error": answer.error,

@@ -7,18 +7,45 @@ from django.db import models
 from webapp.core.models import Row
 
 
-class Question(Row):
-    """What somebody asked of a whole collection."""
+class Conversation(Row):
+    """Questions to one collection that lead on from each other, in the order in which they were asked. `owner` began it."""
 
+    collection = models.ForeignKey("library.Collection", on_delete=models.CASCADE, related_name="conversations")
+    owner = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="conversations")
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        first = self.questions.order_by("created_at").first()
+        return first.text if first else "nothing asked"
+
+
+class Question(Row):
+    """What somebody asked of a collection, or of what is left of it without the documents `left_out` ({document, path} each).
+
+    `follows` is the question that it leads on from and may borrow words of; `asked_as` is what the engine was asked in the end where that
+    is not the text itself (webapp.ask.following). A question that is in no conversation stands alone.
+    """
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, null=True, related_name="questions")
     collection = models.ForeignKey("library.Collection", on_delete=models.CASCADE, related_name="questions")
     owner = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="questions")
     text = models.CharField(max_length=2000)
+    follows = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="followed_by")
+    asked_as = models.CharField(max_length=2000, blank=True)
+    left_out = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def words(self) -> str:
+        """What the engine was asked."""
+        return self.asked_as or self.text
 
 
 class AnswerState(models.TextChoices):

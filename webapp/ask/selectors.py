@@ -26,23 +26,57 @@ SUGGESTED_A_DOCUMENT = 2
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place lit on the evidence strip."""
+    """A place lit on the evidence strip: a citation, or one of Answer.located."""
 
     at: float
     title: str
+    place: Citation | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The whole prompt as a band, and where in it the answer comes from."""
+    """The whole prompt as a band, and where in it the answer comes from. `left_out`: ids of documents that were not asked."""
 
     strip: Strip
     cited: list[Mark]
     located: list[Mark]
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def asked(self) -> int:
+        """Documents of the prompt that were asked."""
+        return sum(document not in self.left_out for document in self.strip.spans)
 
 
-def question_list(*, collection: Collection) -> QuerySet[Question]:
-    return collection.questions.select_related("answer")[:QUESTIONS_SHOWN]
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question of a conversation with its answer."""
+
+    question: Question
+    citations: list[Citation]
+
+    @property
+    def answer(self) -> Answer:
+        return self.question.answer
+
+
+def conversation_list(*, collection: Collection) -> list[list[Question]]:
+    """The last conversations, the one that was last asked in first; the questions of each in the order in which they were asked."""
+    conversations: dict[UUID, list[Question]] = {}
+    for question in collection.questions.select_related("answer")[:QUESTIONS_SHOWN]:
+        conversations.setdefault(question.conversation_id or question.id, []).insert(0, question)
+    return list(conversations.values())
+
+
+def turn_list(*, question: Question) -> tuple[list[Turn], list[Turn]]:
+    """The turns of the question's conversation before it and after it."""
+    if question.conversation_id is None:
+        return [], []
+    others = Question.objects.filter(conversation=question.conversation_id).exclude(id=question.id).select_related("answer")
+    others = others.prefetch_related("answer__citations__document").order_by("created_at")[:QUESTIONS_SHOWN]
+    turns = [Turn(other, list(other.answer.citations.all())) for other in others]
+    before = [turn for turn in turns if turn.question.created_at <= question.created_at]
+    return before, turns[len(before) :]
 
 
 def questions_of(*, user: User) -> QuerySet[Question]:
@@ -52,8 +86,13 @@ def questions_of(*, user: User) -> QuerySet[Question]:
 
 def question_detail(*, user: User, question_id: UUID) -> Question:
     """Raises Http404 where the user may see no such question."""
-    questions = Question.objects.select_related("collection__owner", "answer")
+    questions = Question.objects.select_related("collection__owner", "answer", "conversation", "follows")
     return get_object_or_404(questions, reach(user), id=question_id)
+
+
+def followed(*, collection: Collection, question_id: UUID) -> Question:
+    """The question, anybody's, that another one of the collection leads on from. Raises Http404 where it has none such."""
+    return get_object_or_404(Question.objects.select_related("conversation"), collection=collection, id=question_id)
 
 
 def answer_detail(*, user: User, answer_id: UUID) -> Answer:
@@ -84,18 +123,24 @@ def _holds(place: Mapping[str, Any], citation: Citation) -> bool:
 
 def evidence(*, collection: Collection, answer: Answer | None = None, citations: list[Citation] | None = None) -> Evidence:
     strip = strip_of(document_spans(collection=collection))
-    cited = [
-        _mark(strip, str(citation.document_id), citation.page, citation.first_line, citation.document_path) for citation in citations or []
-    ]
-    places = answer.located if answer else []
-    located = [_mark(strip, place["document"], place["page"], place["first_line"], place["path"]) for place in places]
-    return Evidence(strip, [mark for mark in cited if mark], [mark for mark in located if mark])
+    cited = [_cited(strip, citation) for citation in citations or []]
+    located = [_located(strip, place) for place in (answer.located if answer else [])]
+    out = frozenset(row["document"] for row in answer.question.left_out) if answer else frozenset[str]()
+    return Evidence(strip, [mark for mark in cited if mark], [mark for mark in located if mark], out)
 
 
-def _mark(strip: Strip, document: str, page: int | None, line: int | None, path: str) -> Mark | None:
+def _cited(strip: Strip, citation: Citation) -> Mark | None:
+    return _mark(strip, str(citation.document_id), citation.page, citation.first_line, citation.document_path, citation)
+
+
+def _located(strip: Strip, place: Mapping[str, Any]) -> Mark | None:
+    return _mark(strip, place["document"], place["page"], place["first_line"], place["path"], place)
+
+
+def _mark(strip: Strip, document: str, page: int | None, line: int | None, path: str, place: Citation | Mapping[str, Any]) -> Mark | None:
     at = strip.at(document, page, line)
-    place = f"page {page}" if page else f"line {line}"
-    return None if at is None else Mark(at, f"{path}, {place}")
+    where = f"page {page}" if page else f"line {line}"
+    return None if at is None else Mark(at, f"{path}, {where}", place)
 
 
 def opened_document(*, user: User, citations: list[Citation]) -> tuple[Document, Citation] | None:

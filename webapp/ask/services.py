@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Ids
+from uuid import UUID
+
 from django.db import transaction
+from django.db.models import Q
 from django.dispatch import receiver
 
 from webapp.accounts.models import User
 from webapp.ask import event_log
-from webapp.ask.models import Answer, AnswerState, Question
+from webapp.ask.models import Answer, AnswerState, Conversation, Question
 from webapp.core.words import printable
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.jobs.services import job_cancel, job_create
@@ -23,19 +27,59 @@ class QuestionRefused(Exception):
 
 
 @transaction.atomic
-def question_ask(*, collection: Collection, owner: User, text: str) -> Question:
-    """Queues the answer. Raises QuestionRefused."""
+def question_ask(
+    *,
+    collection: Collection,
+    owner: User,
+    text: str,
+    follows: Question | None = None,
+    by_itself: bool = False,
+    left_out: Ids[UUID] = (),
+) -> Question:
+    """Queues the answer. Raises QuestionRefused.
+
+    `follows`: the question of the collection that this one leads on from, in the same conversation; where it finds nothing, it borrows
+    words of that one, unless it is to stand `by_itself`. `left_out`: documents, or archives with all their files, that are not asked.
+    """
     text = " ".join(printable(text).split())
     if not text:
         raise QuestionRefused("Type a question first.")
     if len(text) > MOST_CHARACTERS:
         raise QuestionRefused(f"This question has {len(text):,} characters; the limit is {MOST_CHARACTERS:,}. Ask in fewer words.")
-    if not collection.documents.filter(state__in=ASKABLE, is_archive=False).exists():
-        raise QuestionRefused("Nothing can be asked here yet. Add a document, or wait until the first one is parsed.")
-    question = Question.objects.create(collection=collection, owner=owner, text=text)
+    question = Question.objects.create(
+        conversation=_conversation(collection, owner, follows),
+        collection=collection,
+        owner=owner,
+        text=text,
+        follows=None if by_itself else follows,
+        left_out=_left_out(collection, left_out),
+    )
     job = job_create(owner=owner, kind=JobKind.ANSWER, label=text)
     Answer.objects.create(question=question, job=job)
     return question
+
+
+def _conversation(collection: Collection, owner: User, follows: Question | None) -> Conversation:
+    if follows is not None and follows.conversation is not None:
+        return follows.conversation
+    conversation = Conversation.objects.create(collection=collection, owner=owner)
+    if follows is not None:
+        Question.objects.filter(id=follows.id).update(conversation=conversation)
+    return conversation
+
+
+def _left_out(collection: Collection, ids: Ids[UUID]) -> list[dict[str, str]]:
+    """The documents not asked, by id and path. Raises QuestionRefused where none remains."""
+    askable = collection.documents.filter(state__in=ASKABLE, is_archive=False)
+    if not askable.exists():
+        raise QuestionRefused("Nothing can be asked here yet. Add a document, or wait until the first one is parsed.")
+    if not ids:
+        return []
+    out = Q(id__in=ids) | Q(archive__in=ids)
+    if not askable.exclude(out).exists():
+        raise QuestionRefused("Every document is left out. Tick at least one to ask.")
+    rows = collection.documents.filter(out, is_archive=False).order_by("path", "created_at").values_list("id", "path")
+    return [{"document": str(id), "path": path} for id, path in rows]
 
 
 def answer_stop(*, answer: Answer) -> None:

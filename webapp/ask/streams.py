@@ -12,12 +12,12 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections, connection
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
-from django.utils.html import format_html
 from django.views.decorators.http import require_GET
 
 from webapp.accounts.models import User
 from webapp.ask import event_log
 from webapp.ask.models import Answer
+from webapp.ask.templatetags.cited import streamed_token
 from webapp.core.broker import async_broker
 from webapp.library.access import reach
 
@@ -72,7 +72,7 @@ def _html(event: event_log.LoggedEvent) -> str:
         case "located":
             return render_to_string("ask/_located.html", event.data)
         case "token":
-            return format_html('<span class="token">{}</span>', event.data["text"])
+            return streamed_token(event.data["text"])
         case "citation":
             return render_to_string("ask/_citation.html", {"citation": event.data})
         case _:

@@ -10,19 +10,23 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from webapp.accounts.requests import UserRequest
+from webapp.ask.choice import choice, unticked, uuid_or_404
 from webapp.ask.models import Question
 from webapp.ask.selectors import (
     answer_detail,
     citation_list,
+    conversation_list,
     evidence,
+    followed,
     opened_document,
     question_detail,
-    question_list,
     require_stop,
     suggested_questions,
+    turn_list,
     uncited_places,
 )
 from webapp.ask.services import QuestionRefused, answer_stop, question_ask
@@ -41,7 +45,8 @@ def collection(request: UserRequest, collection_id: UUID) -> HttpResponse:
     context = _documents(request, row)
     if not wants(request, "documents"):
         context |= {
-            "questions": question_list(collection=row),
+            "conversations": conversation_list(collection=row),
+            "choice": choice(collection=row),
             "suggestions": suggested_questions(collection=row),
             "asked": request.GET.get("q", ""),
             "upload_megabytes": settings.LONGREAD_UPLOAD_BYTES // 10**6,
@@ -66,13 +71,23 @@ def _documents(request: UserRequest, row: Collection) -> dict[str, Any]:
 @login_required
 @require_POST
 def ask(request: UserRequest, collection_id: UUID) -> HttpResponse:
+    """Fields: `text`; `follows`, a question; `alone`, where nothing is to be borrowed of it; and which documents (webapp.ask.choice)."""
     row = collection_detail(user=request.user, collection_id=collection_id)
+    follows = request.POST.get("follows", "")
+    before = followed(collection=row, question_id=uuid_or_404(follows)) if follows else None
     try:
-        question = question_ask(collection=row, owner=request.user, text=request.POST.get("text", ""))
+        question = question_ask(
+            collection=row,
+            owner=request.user,
+            text=request.POST.get("text", ""),
+            follows=before,
+            by_itself="alone" in request.POST,
+            left_out=unticked(request.POST),
+        )
     except QuestionRefused as error:
         messages.error(request, str(error))
-        return redirect("library-collection", row.id)
-    return redirect("ask-detail", question.id)
+        return redirect("ask-detail", before.id) if before else redirect("library-collection", row.id)
+    return redirect(f"{reverse('ask-detail', args=[question.id])}{'#now' if before else ''}")
 
 
 @login_required
@@ -84,7 +99,11 @@ def question(request: UserRequest, question_id: UUID) -> HttpResponse:
 
 def _answered(request: UserRequest, row: Question) -> dict[str, Any]:
     citations = citation_list(answer=row.answer)
+    before, after = turn_list(question=row)
     context: dict[str, Any] = {
+        "before": before,
+        "after": after,
+        "choice": choice(collection=row.collection, left_out=row.left_out),
         "question": row,
         "collection": row.collection,
         "rights": rights(request.user, row.collection),

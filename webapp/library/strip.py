@@ -23,6 +23,11 @@ class Band:
     title: str
     id: UUID | None
 
+    @property
+    def key(self) -> str:
+        """The document's id as rows of JSON have it; '' for several."""
+        return str(self.id) if self.id else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -40,6 +40,12 @@ def percent(share: float) -> str:
 
 
 @register.filter
+def share_of(number: int, total: int) -> str:
+    """99 %, and 100 % only for all of it."""
+    return f"{100 * number // total} %" if total else ""
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """0.2 s, 14 s, 3 min, 2 h 10 min, 3 days."""
     if seconds is None:

@@ -1,0 +1,233 @@
+"""Follow-ups that borrow words of the question before, and documents that a question leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from engine.events import AnswerEvent, AnswerOptions, Done, Located, Quote, Timings, Token, Usage
+from engine.prompt import Prompt
+from tests.webapp.terms import QUOTE, TEXT, terms_document
+from webapp.accounts.models import User
+from webapp.ask import answering
+from webapp.ask.following import speaks_of, together
+from webapp.ask.models import Answer, AnswerState, Citation, Conversation, Question
+from webapp.ask.services import QuestionRefused, question_ask
+from webapp.jobs.running import run_job
+from webapp.library.models import Collection, Document, DocumentState
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker"), pytest.mark.weights]
+
+FIRST = "How much notice must the landlord give?"
+WITH_WORDS = "much notice must landlord give And either party?"
+
+
+class Finding:
+    """An engine that finds QUOTE in the words that it knows, and nothing in others; it remembers what it was asked."""
+
+    def __init__(self, *known: str) -> None:
+        self.known = known
+        self.asked: list[tuple[str, list[str]]] = []
+
+    def answer(self, prompt: Prompt, question: str, *, options: AnswerOptions) -> Iterator[AnswerEvent]:
+        self.asked.append((question, [document.id for document in prompt.documents]))
+        start = TEXT.index(QUOTE)
+        document = prompt.documents[0].id
+        yield Located(document, 0, start, start + len(QUOTE), QUOTE, score=1.0)
+        found = question in self.known
+        if found:
+            yield Token("90 days")
+            yield Quote(document, start, start + len(QUOTE), QUOTE, verified=True)
+        yield Done(
+            "90 days" if found else "",
+            found,
+            0.8 if found else 0.2,
+            Usage(30, 1, 30, 1),
+            Timings(0.1, 0.2, 0.3, 0.5),
+            "finding",
+            "isolated",
+        )
+
+
+@pytest.fixture
+def document(collection: Collection) -> Document:
+    return terms_document(collection)
+
+
+@pytest.fixture
+def first(collection: Collection, document: Document, alice: User) -> Question:
+    return question_ask(collection=collection, owner=alice, text=FIRST)
+
+
+def answered(question: Question, engine: Finding) -> Answer:
+    assert question.answer.job
+    run_job(str(question.answer.job.id), "test", lambda job, report: answering.answer(job, report, engine))  # type: ignore[arg-type]
+    return Answer.objects.select_related("question").get(id=question.answer.id)
+
+
+def follow_up(first: Question, text: str = "And either party?", **fields: bool) -> Question:
+    return question_ask(collection=first.collection, owner=first.owner, text=text, follows=first, **fields)
+
+
+def test_it_puts_the_key_words_of_the_question_before_before_a_follow_up() -> None:
+    assert together(FIRST, "And the tenant?") == "much notice must landlord give And the tenant?"
+    assert together("And why?", "And the tenant?") == ""
+    assert together("word " * 10 + "x" * 1990, "And the tenant?") == ""
+
+
+def test_it_knows_a_quote_that_speaks_of_what_was_asked() -> None:
+    assert speaks_of("Analyst, remote per day 890", "And remote?")
+    assert speaks_of("The Tenants shall pay.", "And for the tenant's fees?")
+    assert not speaks_of("The landlord shall give notice.", "And the tenant?")
+    assert speaks_of("Anything at all.", "And then?")
+
+
+def test_it_asks_a_follow_up_by_itself_first(first: Question) -> None:
+    engine = Finding("And either party?")
+    saved = answered(follow_up(first), engine)
+    assert [question for question, _ in engine.asked] == ["And either party?"]
+    assert (saved.found, saved.question.asked_as, saved.question.conversation) == (True, "", first.conversation)
+
+
+def test_it_borrows_words_where_a_follow_up_finds_nothing_by_itself(first: Question) -> None:
+    engine = Finding(WITH_WORDS)
+    saved = answered(follow_up(first), engine)
+    assert [question for question, _ in engine.asked] == ["And either party?", WITH_WORDS]
+    assert (saved.state, saved.text, saved.question.asked_as) == (AnswerState.DONE, "90 days", WITH_WORDS)
+    assert saved.timings["total_s"] == 1.0
+    assert saved.prompt_hash == answering.prompt_hash(WITH_WORDS, list(saved.question.collection.documents.all()))
+    assert saved.citations.count() == 1
+
+
+def test_it_does_not_give_the_answer_before_once_more(first: Question) -> None:
+    """The quote speaks of notice and of either party, and not of the museum."""
+    saved = answered(follow_up(first, "And the museum?"), Finding("much notice must landlord give And the museum?"))
+    assert (saved.state, saved.found, saved.text, saved.confidence) == (AnswerState.DONE, False, "", 0.2)
+    assert not saved.citations.exists()
+    assert saved.located, "what comes nearest is still shown"
+
+
+def test_it_borrows_nothing_for_a_question_that_is_to_stand_by_itself(first: Question) -> None:
+    engine = Finding()
+    saved = answered(follow_up(first, by_itself=True), engine)
+    assert len(engine.asked) == 1
+    assert (saved.found, saved.question.conversation) == (False, first.conversation)
+
+
+def other_document(collection: Collection) -> Document:
+    document = terms_document(collection)
+    Document.objects.filter(id=document.id).update(name="other.txt", path="other.txt")
+    return document
+
+
+def test_it_asks_only_what_is_not_left_out_and_says_so(collection: Collection, document: Document, alice: User) -> None:
+    other = other_document(collection)
+    engine = Finding(FIRST)
+    saved = answered(question_ask(collection=collection, owner=alice, text=FIRST, left_out=[other.id]), engine)
+    assert engine.asked == [(FIRST, [str(document.id)])]
+    assert saved.question.left_out == [{"document": str(other.id), "path": "other.txt"}]
+    assert saved.prompt_hash == answering.prompt_hash(FIRST, [document])
+
+
+def test_it_leaves_out_an_archive_with_all_its_files(collection: Collection, document: Document, alice: User) -> None:
+    archive = Document.objects.create(
+        collection=collection, name="a.zip", path="a.zip", is_archive=True, state=DocumentState.READY, sha256=uuid4().hex
+    )
+    member = other_document(collection)
+    Document.objects.filter(id=member.id).update(archive=archive)
+    question = question_ask(collection=collection, owner=alice, text=FIRST, left_out=[archive.id])
+    assert [row["document"] for row in question.left_out] == [str(member.id)]
+
+
+def test_it_refuses_to_leave_everything_out(collection: Collection, document: Document, alice: User) -> None:
+    with pytest.raises(QuestionRefused, match="Tick at least one"):
+        question_ask(collection=collection, owner=alice, text=FIRST, left_out=[document.id])
+
+
+def post(client: Client, collection: Collection, **fields: object) -> str:
+    response = client.post(reverse("ask-question", args=[collection.id]), fields)
+    assert response.status_code == 302
+    return str(response["Location"])
+
+
+def test_its_form_leaves_out_what_was_listed_and_is_not_ticked(
+    client: Client,
+    collection: Collection,
+    document: Document,
+    alice: User,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    other = other_document(collection)
+    client.force_login(alice)
+    post(client, collection, text=FIRST, listed=[str(document.id), str(other.id)], document=[str(document.id)])
+    question = Question.objects.get()
+    assert [row["path"] for row in question.left_out] == ["other.txt"]
+    page = client.get(reverse("ask-detail", args=[question.id])).content.decode()
+    assert "Asked without 1 document" in page
+    assert "Ask 1 document" in page, "the next question leaves out the same"
+
+
+def test_its_thread_shows_the_turns_before_and_after(client: Client, first: Question, document: Document, alice: User) -> None:
+    answer = answered(first, Finding(FIRST))
+    client.force_login(alice)
+    location = post(client, first.collection, text="And either party?", follows=str(first.id))
+    assert location.endswith("#now")
+    second = Question.objects.exclude(id=first.id).get()
+    assert (second.follows, second.conversation) == (first, first.conversation)
+    page = client.get(location).content.decode()
+    assert page.index(FIRST) < page.index("90 days") < page.index('id="now"') < page.index("And either party?</h1>")
+    earlier = client.get(reverse("ask-detail", args=[first.id])).content.decode()
+    assert earlier.index('id="now"') < earlier.index(f'href="{location.removesuffix("#now")}"')
+    assert f'name="follows" value="{second.id}"' in earlier, "one asks on at the end of the thread"
+    shelf = client.get(reverse("library-collection", args=[first.collection.id])).content.decode()
+    assert shelf.index(FIRST) < shelf.index("And either party?")
+    assert answer.found
+
+
+def test_it_follows_no_question_of_another_collection(client: Client, first: Question, alice: User) -> None:
+    elsewhere = Collection.objects.create(owner=alice, name="Elsewhere")
+    terms_document(elsewhere)
+    client.force_login(alice)
+    for follows in (str(first.id), str(uuid4()), "no id"):
+        response = client.post(reverse("ask-question", args=[elsewhere.id]), {"text": "And?", "follows": follows})
+        assert response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ninety days [1], or 30 [2].", "Ninety days|1|, or 30|2|."),
+        ("Ninety days.", "Ninety days.|1||2|"),
+        ("As in [7] <b>.", "As in [7] &lt;b&gt;.|1||2|"),
+        ("see [1] there", "see [1] there|1||2|"),
+    ],
+)
+def test_its_numbers_stand_where_the_model_set_them(
+    client: Client, first: Question, document: Document, alice: User, text: str, shown: str
+) -> None:
+    """And none where the document itself has such a mark."""
+    Answer.objects.filter(id=first.answer.id).update(state=AnswerState.DONE, found=True, text=text)
+    for number, quote in ((1, "They may, see [1] there, end it."), (2, "<script>alert(1)</script>")):
+        names = {"document_name": "terms.txt", "document_path": "terms.txt", "verified": True}
+        Citation.objects.create(
+            answer=first.answer, number=number, document=document, quote=quote, start_char=0, end_char=5, first_line=1, last_line=1, **names
+        )
+    client.force_login(alice)
+    page = client.get(reverse("ask-detail", args=[first.id])).content.decode()
+    assert "<script>alert" not in page
+    said = page.split('<p class="answer-text">')[1].split("</p>")[0]
+    while '<span class="chip-holder">' in said:
+        before, _, rest = said.partition('<span class="chip-holder">')
+        chip, _, after = rest.partition("</span></span>")
+        said = f"{before}|{chip.split('</a>')[0].rpartition('>')[2]}|{after}"
+    assert said == shown
+
+
+def test_a_conversation_is_called_after_its_first_question(first: Question) -> None:
+    follow_up(first)
+    assert str(Conversation.objects.get()) == FIRST
