@@ -148,7 +148,7 @@ class Ledger:
         name, mark = record(kind, key), FOR_ALL if kept_for.jointly else FOR_ONE
         fresh = sum(self._in.put(document, mark + name, dupdata=False, db=self._tables.kept) for document in kept_for.documents)
         if fresh and not kept_for.jointly:
-            self._in.put(name, COUNT.pack(self._keepers(name) + fresh), db=self._tables.keepers)
+            self._in.put(name, COUNT.pack(self.keepers(name) + fresh), db=self._tables.keepers)
 
     def release(self, document: bytes) -> list[tuple[Kind, bytes]]:
         """Nothing is kept for this document any more; returns the records that are to go for that."""
@@ -158,14 +158,26 @@ class Ledger:
         return [(KINDS[name[1]], name[2:]) for name in names if name[:1] == FOR_ALL or self._last_released(name[1:])]
 
     def _last_released(self, name: bytes) -> bool:
-        left = self._keepers(name) - 1
+        left = self.keepers(name) - 1
         if left > 0:
             self._in.put(name, COUNT.pack(left), db=self._tables.keepers)
         else:
             self._in.delete(name, db=self._tables.keepers)
         return left <= 0
 
-    def _keepers(self, name: bytes) -> int:
+    def kept(self, document: bytes) -> Iterator[tuple[bytes, bool]]:
+        """The names of the records kept for this document, and of each whether it is for others jointly."""
+        cursor = self._in.cursor(self._tables.kept)
+        for name in cursor.iternext_dup() if cursor.set_key(document) else ():
+            yield bytes(name[1:]), bytes(name[:1]) == FOR_ALL
+
+    def size_of(self, name: bytes) -> int:
+        """Bytes of the record of this name, 0 if it is not there."""
+        row = self._in.get(name, db=self._tables.rows)
+        return 0 if row is None else int(ROW.unpack(row)[1])
+
+    def keepers(self, name: bytes) -> int:
+        """How many documents keep the record of this name, each for itself."""
         row = self._in.get(name, db=self._tables.keepers)
         return 0 if row is None else COUNT.unpack(row)[0]
 

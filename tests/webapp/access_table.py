@@ -31,6 +31,9 @@ POST   collections/<uuid:collection_id>/upload                                  
 GET    documents/<uuid:document_id>/                                            login 200   404   200   200   404
 GET    documents/<uuid:document_id>/original                                    login 200   404   200   200   404
 GET    documents/<uuid:document_id>/pages/<int:number>/image                    login 200   404   200   200   404
+GET    documents/<uuid:document_id>/about                                       login 200   404   200   200   404
+POST   documents/<uuid:document_id>/rename                                      login link  404   403   link  404
+POST   documents/<uuid:document_id>/move                                        login link  404   403   403   404
 GET    documents/<uuid:document_id>/delete                                      login 200   404   403   200   404
 POST   documents/<uuid:document_id>/delete                                      login link  404   403   link  404
 POST   documents/<uuid:document_id>/retry                                       login link  404   403   link  404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -26,6 +27,12 @@ from webapp.upload.services import FileOutcome, document_retry, files_accept, sa
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker"), pytest.mark.weights]
 
 Commit = DjangoCaptureOnCommitCallbacks
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits() -> None:
+    """No document that an earlier test deleted is left to forget."""
+    shutil.rmtree(Path(settings.LONGREAD_DOCUMENTS) / "forget", ignore_errors=True)
 
 
 def accept(collection: Collection, name: str, content: bytes) -> FileOutcome:

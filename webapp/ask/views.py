@@ -30,11 +30,12 @@ from webapp.ask.selectors import (
     uncited_places,
 )
 from webapp.ask.services import QuestionRefused, answer_stop, question_ask
+from webapp.core.listing import Listing
 from webapp.core.rendering import render_page, wants
 from webapp.jobs.selectors import document_rows, is_settled
 from webapp.library.access import rights
 from webapp.library.models import Collection
-from webapp.library.selectors import collection_counts, collection_detail
+from webapp.library.selectors import DOCUMENT_ORDERS, collection_counts, collection_detail
 from webapp.library.source import source_context
 
 
@@ -55,8 +56,9 @@ def collection(request: UserRequest, collection_id: UUID) -> HttpResponse:
 
 
 def _documents(request: UserRequest, row: Collection) -> dict[str, Any]:
-    number = request.GET.get("documents", "1")
-    found, rows = document_rows(collection=row, page=int(number) if number.isascii() and number.isdigit() else 1)
+    number, listing = request.GET.get("documents", "1"), Listing.of(request.GET)
+    page = int(number) if number.isascii() and number.isdigit() else 1
+    found, rows = document_rows(user=request.user, collection=row, page=page, listing=listing)
     return {
         "collection": row,
         "rights": rights(request.user, row),
@@ -64,6 +66,8 @@ def _documents(request: UserRequest, row: Collection) -> dict[str, Any]:
         "evidence": evidence(collection=row),
         "found": found,
         "rows": rows,
+        "listing": listing,
+        "orders": DOCUMENT_ORDERS,
         "settled": is_settled(collection=row),
     }
 

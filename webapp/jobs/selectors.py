@@ -12,10 +12,11 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from webapp.accounts.models import User
+from webapp.core.listing import PLAIN, Listing
 from webapp.jobs.models import ENDED, Job, JobState
 from webapp.library.access import reach
 from webapp.library.models import Collection, Document, DocumentState
-from webapp.library.selectors import document_uploads
+from webapp.library.selectors import document_twins, document_uploads
 
 ROWS_A_PAGE = 100
 FOLDED_MEMBERS = 50
@@ -56,6 +57,7 @@ class DocumentRow:
     progress: JobProgress | None
     counts: ArchiveCounts | None
     members: list[DocumentRow]
+    twins: list[Document]
 
     @property
     def label(self) -> str:
@@ -74,18 +76,25 @@ def job_progress(job: Job) -> JobProgress:
     return JobProgress(stage, job.done, job.total, job.unit, left, rate)
 
 
-def document_rows(*, collection: Collection, page: int) -> tuple[PaginatedPage[Document], list[DocumentRow]]:
+def document_rows(
+    *, user: User, collection: Collection, page: int, listing: Listing = PLAIN
+) -> tuple[PaginatedPage[Document], list[DocumentRow]]:
     """A page of the collection's uploads with their progress."""
-    found = Paginator(document_uploads(collection=collection), ROWS_A_PAGE).get_page(page)
+    found = Paginator(document_uploads(collection=collection, listing=listing), ROWS_A_PAGE).get_page(page)
     uploads = list(found.object_list)
     counts = _archive_counts(uploads)
-    small = [archive for archive, count in counts.items() if count.files <= FOLDED_MEMBERS]
+    # What was looked for stands in the list by itself.
+    small = [archive for archive, count in counts.items() if count.files <= FOLDED_MEMBERS and not listing.find]
     members = list(Document.objects.filter(archive__in=small).order_by("path"))
     progress = _progress([*uploads, *members])
-    rows = {document.id: DocumentRow(document, progress.get(document.id), counts.get(document.id), []) for document in uploads}
+    twins = document_twins(user=user, collection=collection, documents=[*uploads, *members])
+    rows = {
+        document.id: DocumentRow(document, progress.get(document.id), counts.get(document.id), [], twins.get(document.id, []))
+        for document in uploads
+    }
     for member in members:
         if member.archive_id:
-            rows[member.archive_id].members.append(DocumentRow(member, progress.get(member.id), None, []))
+            rows[member.archive_id].members.append(DocumentRow(member, progress.get(member.id), None, [], twins.get(member.id, [])))
     return found, list(rows.values())
 
 

@@ -55,6 +55,7 @@ class DocumentState(models.TextChoices):
     FAILED = "failed", "failed"
 
 
+WAITING = (DocumentState.UPLOADED, DocumentState.PARSING)
 ASKABLE = (DocumentState.PARSED, DocumentState.READING, DocumentState.INDEXED, DocumentState.READY)
 
 
@@ -93,6 +94,15 @@ class Document(Row):
     @property
     def is_askable(self) -> bool:
         return self.state in ASKABLE and not self.is_archive
+
+    @property
+    def warmth(self) -> str:
+        """How much of what the engine makes of it is stored: `cold`, `reading`, `indexed` (it is found by what it means) or `ready`."""
+        if self.token_count and self.stored_token_count >= self.token_count:
+            return "ready"
+        if self.state == DocumentState.READING:
+            return "reading"
+        return "indexed" if self.token_count and self.indexed_token_count >= self.token_count else "cold"
 
     @property
     def is_settled(self) -> bool:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
 
 from webapp.accounts.models import User
+from webapp.core.listing import PLAIN, Listing
 from webapp.library.access import Right, reach, require
-from webapp.library.models import ASKABLE, Collection, Document, DocumentState, Page
-
-WAITING = (DocumentState.UPLOADED, DocumentState.PARSING)
+from webapp.library.models import ASKABLE, WAITING, Collection, Document, DocumentState, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,25 @@ class CollectionRow:
     counts: CollectionCounts
 
 
+# What people may sort by, and by which columns; the first is the default.
+DOCUMENT_ORDERS = {
+    "name": ("path", "created_at"),
+    "newest": ("-created_at",),
+    "state": ("progressed", "path"),
+    "size": ("-size_bytes", "path"),
+    "tokens": ("-token_count", "path"),
+}
+COLLECTION_ORDERS = {
+    "name": ("name", "created_at"),
+    "newest": ("-created_at",),
+    "state": ("-failed", "-waiting", "name"),
+    "size": ("-bytes", "name"),
+    "tokens": ("-tokens", "name"),
+}
+# What went wrong first, then what is least far.
+_PROGRESS = (DocumentState.FAILED, *(state for state in DocumentState if state != DocumentState.FAILED))
+PROGRESSED = Case(*(When(state=state, then=Value(place)) for place, state in enumerate(_PROGRESS)), output_field=IntegerField())
+
 _FILES = Q(documents__is_archive=False)
 _COUNTS = {
     "document_count": Count("documents", filter=_FILES),
@@ -75,9 +94,14 @@ def collection_list(*, user: User) -> QuerySet[Collection]:
     return Collection.objects.filter(reach(user, via=""))
 
 
-def collection_rows(*, user: User) -> list[CollectionRow]:
+def collections_owned(*, user: User) -> QuerySet[Collection]:
+    return Collection.objects.filter(reach(user, Right.OWN, via=""))
+
+
+def collection_rows(*, user: User, listing: Listing = PLAIN) -> list[CollectionRow]:
     """What the user may see, with its counts, in one query."""
-    rows = collection_list(user=user).select_related("owner").annotate(**_COUNTS)
+    rows = collection_list(user=user).select_related("owner").annotate(**_COUNTS).order_by(*listing.order(COLLECTION_ORDERS))
+    rows = rows.filter(name__icontains=listing.find) if listing.find else rows
     return [CollectionRow(collection, _counts(collection)) for collection in rows]
 
 
@@ -108,9 +132,20 @@ def document_spans(*, collection: Collection) -> list[Document]:
     return list(askable.only("collection", "path", "token_count", "page_count", "line_count"))
 
 
-def document_uploads(*, collection: Collection) -> QuerySet[Document]:
-    """What was uploaded: files and archives, without the archives' own files."""
-    return collection.documents.filter(archive=None).order_by("path", "created_at")
+def document_uploads(*, collection: Collection, listing: Listing = PLAIN) -> QuerySet[Document]:
+    """What was uploaded: files and archives, without the archives' own files; these too where something is looked for."""
+    found = collection.documents.filter(path__icontains=listing.find) if listing.find else collection.documents.filter(archive=None)
+    return found.annotate(progressed=PROGRESSED).order_by(*listing.order(DOCUMENT_ORDERS))
+
+
+def document_twins(*, user: User, collection: Collection, documents: Iterable[Document]) -> dict[UUID, list[Document]]:
+    """To each document of the collection the others that are the same file byte for byte, among its owner's that the user may see."""
+    rows = list(documents)
+    same = Document.objects.filter(reach(user), collection__owner=collection.owner_id, sha256__in={row.sha256 for row in rows})
+    by_content: dict[str, list[Document]] = {}
+    for twin in same.select_related("collection").order_by("created_at"):
+        by_content.setdefault(twin.sha256, []).append(twin)
+    return {row.id: [twin for twin in by_content[row.sha256] if twin.id != row.id] for row in rows if row.sha256 in by_content}
 
 
 def document_detail(*, user: User, document_id: UUID, right: Right = Right.READ) -> Document:

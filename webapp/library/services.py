@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import PurePosixPath
 from uuid import UUID
 
 from django.db import transaction
 
 from engine.lexical import LexicalIndex
+from ingest.document import index_document
 from webapp.accounts.models import User
 from webapp.core.model_files import lexical_path
 from webapp.core.words import printable
 from webapp.library.forgetting import discard
-from webapp.library.models import Collection, Document
+from webapp.library.models import WAITING, Collection, Document
 
 MOST_NAME_CHARACTERS = 120
+MOST_FILE_NAME_CHARACTERS = 255
 
 
 class NameRefused(Exception):
     """A name that cannot be used; the message says why."""
+
+
+class MoveRefused(Exception):
+    """A document that cannot go there; the message says why."""
 
 
 def collection_create(*, owner: User, name: str) -> Collection:
@@ -32,13 +39,62 @@ def collection_rename(*, collection: Collection, name: str) -> None:
     collection.save(update_fields=["name", "updated_at"])
 
 
-def _name(name: str) -> str:
+def _name(name: str, most: int = MOST_NAME_CHARACTERS, what: str = "A collection") -> str:
     name = " ".join(printable(name).split())
     if not name:
-        raise NameRefused("A collection needs a name.")
-    if len(name) > MOST_NAME_CHARACTERS:
-        raise NameRefused(f"This name has {len(name)} characters; the limit is {MOST_NAME_CHARACTERS}.")
+        raise NameRefused(f"{what} needs a name.")
+    if len(name) > most:
+        raise NameRefused(f"This name has {len(name)} characters; the limit is {most}.")
     return name
+
+
+def document_rename(*, document: Document, name: str) -> None:
+    """The name's ending stays, since it says how the file is read; an archive's files follow. What the model reads is unchanged.
+
+    Raises NameRefused, and for a file of an archive too: its name is its place inside.
+    """
+    if document.archive_id:
+        raise NameRefused("This file is part of an archive, and its name says where in it. Rename the archive instead.")
+    name = _ending(_name(name, MOST_FILE_NAME_CHARACTERS, "A document"), document.name)
+    with transaction.atomic():
+        for member in document.members.all():
+            path = (name + member.path.removeprefix(document.name))[:1000]
+            Document.objects.filter(id=member.id).update(path=path)
+        Document.objects.filter(id=document.id).update(name=name, path=name)
+
+
+def _ending(name: str, old: str) -> str:
+    ending = PurePosixPath(old).suffix
+    return name if name.lower().endswith(ending.lower()) else name[: MOST_FILE_NAME_CHARACTERS - len(ending)] + ending
+
+
+def document_move(*, document: Document, target: Collection) -> None:
+    """To another collection of the same owner, an archive with its files. Nothing is read again: stored state is the document's own.
+
+    Raises MoveRefused.
+    """
+    rows = _movable(document, target)
+    words = lexical_path(target.id)
+    for row in rows:
+        if row.is_askable:
+            index_document(words, str(row.id), row.folder)
+    moved = [row.id for row in rows]
+    with transaction.atomic():
+        Document.objects.filter(id__in=moved).update(collection=target)
+        transaction.on_commit(partial(_forget_words, document.collection_id, [str(id) for id in moved]))
+
+
+def _movable(document: Document, target: Collection) -> list[Document]:
+    if document.archive_id:
+        raise MoveRefused("This file is part of an archive. Move the archive instead.")
+    if target.id == document.collection_id:
+        raise MoveRefused("It is in this collection already.")
+    if target.owner_id != document.collection.owner_id:
+        raise MoveRefused("A document can be moved to collections of its owner only.")
+    rows = [document, *document.members.all()]
+    if any(row.state in WAITING for row in rows):
+        raise MoveRefused("It is being parsed. Move it when that is done.")
+    return rows
 
 
 @transaction.atomic

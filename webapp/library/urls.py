@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from webapp.library import member_views, views
+from webapp.library import document_views, member_views, views
 
 urlpatterns = [
     path("", views.home, name="library-home"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path("collections/<uuid:collection_id>/members/<uuid:member_id>/remove", member_views.remove, name="library-member-remove"),
     path("collections/<uuid:collection_id>/leave", member_views.leave, name="library-leave"),
     path("documents/<uuid:document_id>/", views.document, name="library-document"),
+    path("documents/<uuid:document_id>/about", document_views.about, name="library-about"),
+    path("documents/<uuid:document_id>/rename", document_views.rename, name="library-document-rename"),
+    path("documents/<uuid:document_id>/move", document_views.move, name="library-document-move"),
     path("documents/<uuid:document_id>/delete", views.document_remove, name="library-document-delete"),
     path("documents/<uuid:document_id>/original", views.original, name="library-original"),
     path("documents/<uuid:document_id>/pages/<int:number>/image", views.page_picture, name="library-page-image"),

@@ -14,10 +14,13 @@ from ingest.errors import IngestError
 from ingest.render import WIDTHS, page_image
 from webapp.accounts.requests import UserRequest
 from webapp.core.downloads import attachment
+from webapp.core.listing import Listing
 from webapp.core.rendering import render_page, wants
 from webapp.library.access import Right
+from webapp.library.holdings import holdings
 from webapp.library.models import Collection, Document
 from webapp.library.selectors import (
+    COLLECTION_ORDERS,
     collection_counts,
     collection_detail,
     collection_rows,
@@ -37,7 +40,11 @@ from webapp.library.source import source_context
 @login_required
 @require_GET
 def home(request: UserRequest) -> HttpResponse:
-    return render_page(request, "library/home.html", {"rows": collection_rows(user=request.user)})
+    """Where something is looked for and not found, the page says so; where there is nothing at all, it says how to begin."""
+    listing = Listing.of(request.GET)
+    rows = collection_rows(user=request.user, listing=listing)
+    context = {"rows": rows, "listing": listing, "orders": COLLECTION_ORDERS, "has_any": bool(rows or listing.find)}
+    return render_page(request, "library/home.html", context, fragments=("collections",))
 
 
 @login_required
@@ -68,7 +75,8 @@ def collection_remove(request: UserRequest, collection_id: UUID) -> HttpResponse
     """Says what goes, then lets it go."""
     collection = collection_detail(user=request.user, collection_id=collection_id, right=Right.OWN)
     if request.method == "GET":
-        context = {"collection": collection, "counts": collection_counts(collection=collection)}
+        holds = holdings(documents=collection.documents.all(), salt=collection.owner.salt)
+        context = {"collection": collection, "counts": collection_counts(collection=collection), "holdings": holds}
         return render_page(request, "library/collection_delete.html", context)
     return _collection_removed(request, collection)
 
@@ -85,7 +93,9 @@ def _collection_removed(request: UserRequest, collection: Collection) -> HttpRes
 def document_remove(request: UserRequest, document_id: UUID) -> HttpResponse:
     document = document_detail(user=request.user, document_id=document_id, right=Right.CHANGE)
     if request.method == "GET":
-        context = {"document": document, "collection": document.collection, "members": document.members.count()}
+        members = list(document.members.all())
+        holds = holdings(documents=[document, *members], salt=document.collection.owner.salt)
+        context = {"document": document, "collection": document.collection, "members": len(members), "holdings": holds}
         return render_page(request, "library/document_delete.html", context)
     return _document_removed(request, document)
 

@@ -19,7 +19,7 @@ from webapp.accounts.models import User
 from webapp.core.words import printable
 from webapp.jobs.models import ENDED, Job, JobKind
 from webapp.jobs.services import job_cancel, job_create, job_retry
-from webapp.library.models import Collection, Document, DocumentState
+from webapp.library.models import WAITING, Collection, Document, DocumentState
 
 SAMPLES = settings.BASE_DIR / "samples"
 SAMPLE_COLLECTION = "Sample: a contract, a handbook, some code"
@@ -88,14 +88,22 @@ def _keep(content: BinaryIO | UploadedFile, target: Path) -> str:
 
 
 def document_retry(*, document: Document) -> None:
-    """Reads a failed document again from its original."""
+    """Reads a document again from its original, an archive with its files; nothing where it is being parsed already.
+
+    A failed job is queued again; otherwise there is a new one, and what is still read ahead of the old text is given up."""
+    for row in [document, *document.members.all()]:
+        _read_again(row)
+
+
+def _read_again(document: Document) -> None:
     job = document.jobs.filter(kind=JobKind.PARSE).order_by("created_at").last()
-    if job is None:
-        with transaction.atomic():
+    if job is not None and job_retry(job=job):
+        return
+    with transaction.atomic():
+        begun = Document.objects.filter(id=document.id).exclude(state__in=WAITING).update(state=DocumentState.UPLOADED, error="")
+        if begun:
+            document_jobs_cancel(document=document)
             job_create(owner=document.collection.owner, kind=JobKind.PARSE, label=document.path, document=document)
-            Document.objects.filter(id=document.id).update(state=DocumentState.UPLOADED, error="")
-    else:
-        job_retry(job=job)
 
 
 def document_jobs_cancel(*, document: Document) -> None:
