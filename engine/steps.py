@@ -125,9 +125,12 @@ def _execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
     if not wanted and below is None:
         decoder.read(ids, segments, features)
         return [torch.empty(0, decoder.config.vocab)] * len(forwards)
-    hidden = decoder(ids, segments, features) if below is None else decoder.input_of(below, ids, segments, features)
-    rows = hidden[torch.tensor(wanted, dtype=torch.long, device=hidden.device)]
-    return list(torch.split(rows if below is not None else decoder.logits(rows), [len(asked.rows) for asked in forwards]))
+    if below is None:
+        found = decoder.logits(decoder(ids, segments, features, wanted))
+    else:
+        hidden = decoder.input_of(below, ids, segments, features)
+        found = hidden[torch.tensor(wanted, dtype=torch.long, device=hidden.device)]
+    return list(torch.split(found, [len(asked.rows) for asked in forwards]))
 
 
 def stream(steps: Telling[E, T], decoder: Decoder) -> Generator[E, None, T]:

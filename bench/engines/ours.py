@@ -42,8 +42,8 @@ class Ours:
     def step(self, ids: Tensor, caches: list[KVCache]) -> Tensor:
         """The token that follows in each cache, [n], after as many ids for each of them."""
         each = len(ids) // len(caches)
-        hidden = self._decoder(ids, [Segment(cache, each) for cache in caches])
-        return self._decoder.logits(hidden[each - 1 :: each]).argmax(-1)
+        hidden = self._decoder(ids, [Segment(cache, each) for cache in caches], rows=range(each - 1, len(ids), each))
+        return self._decoder.logits(hidden).argmax(-1)
 
 
 def default_decoder(model: Path) -> Decoder:

@@ -16,7 +16,7 @@ from torch import Tensor
 from bench.process import Figures, Request, answer
 from bench.timing import THREADS, best_seconds
 from engine.loading import gguf
-from engine.model.linear import LARGEST, ZERO_POINT, cpu_has_int8, pack, quantised
+from engine.model.linear import LARGEST, quantised
 
 Work = Callable[[], object]
 
@@ -56,10 +56,6 @@ def int8_products(alike: list[Tensor], tokens: int) -> Iterator[Work]:
     whole = (x / step).round().to(torch.int8)
     held = [quantised(weight) for weight in alike]
     yield lambda: [torch._int_mm(whole, rows.t()) for rows, _ in held]
-    if cpu_has_int8():
-        unsigned = torch.quantize_per_tensor(x, step, ZERO_POINT, torch.quint8)
-        packed = [pack(rows, steps) for rows, steps in held]
-        yield lambda: [torch.ops.quantized.linear(unsigned, weight, step, ZERO_POINT) for weight in packed]
 
 
 def measure(request: Request) -> Figures:

@@ -62,8 +62,8 @@ class Attention(nn.Module):
         self.qkv = Linear(config.hidden, (config.heads + 2 * config.kv_heads) * config.head_dim)
         self.out = Linear(config.heads * config.head_dim, config.hidden)
 
-    def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
-        # x: [T of all segments, C]
+    def forward(self, x: Tensor, places: Places, segments: Sequence[Segment], rows: Tensor | None = None) -> Tensor:
+        """[T, C] for x [T of all segments, C], or only these rows of it."""
         placed = self.project(x, places)
         rooms = places.current if self.slot.chunked else places.whole
         if rooms is not None:
@@ -72,7 +72,8 @@ class Attention(nn.Module):
             sizes = [segment.tokens for segment in segments]
             parts = zip(segments, *(torch.split(each.transpose(0, 1), sizes, 1) for each in placed), strict=True)
             mixed = torch.cat([self.mix(segment.cache, *own) for segment, *own in parts], dim=1).transpose(0, 1)
-        out: Tensor = self.out(mixed.reshape(len(x), -1).to(x.dtype))
+        mixed = mixed.reshape(len(x), -1)
+        out: Tensor = self.out((mixed if rows is None else mixed[rows]).to(x.dtype))
         return out
 
     def project(self, x: Tensor, places: Places) -> tuple[Tensor, Tensor, Tensor]:

@@ -38,8 +38,10 @@ class Layer(nn.Module):
         self.feed_forward_norm = RMSNorm(config.hidden, config.norm_eps)
         self.feed_forward = MoE(config, codec) if config.moe[layer] else FeedForward(config.hidden, config.ffn)
 
-    def forward(self, x: Tensor, places: Places, segments: Sequence[Segment]) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), places, segments)
+    def forward(self, x: Tensor, places: Places, segments: Sequence[Segment], rows: Tensor | None = None) -> Tensor:
+        """x [T, C], or only these rows of it, after the layer; the caches take all."""
+        mixed = self.attention(self.attention_norm(x), places, segments, rows)
+        x = (x if rows is None else x[rows]) + mixed
         out: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
         return out
 
@@ -98,14 +100,19 @@ class Decoder(nn.Module):
         return KVCache(config, self.kv_dtype, self.device, tokens)
 
     @torch.inference_mode()
-    def forward(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None, rows: Sequence[int] | None = None
+    ) -> Tensor:
         """Hidden states [T, C] of the packed ids [T]: the segments' new tokens one after another. Each cache grows by its tokens.
 
-        `features` [n, C] stand for the n patch tokens among the ids, in order.
+        `features` [n, C] stand for the n patch tokens among the ids, in order. `rows`: those wanted of the T, ascending, each once; the
+        last layer then computes no other's beyond what its cache takes.
         """
         x, places, segments = self._begin(ids, segments, features)
-        for layer in self.layers:
+        wanted = None if rows is None or len(rows) == len(x) else torch.tensor(rows, dtype=torch.long, device=x.device)
+        for layer in self.layers[:-1]:
             x = layer(x, places, segments)
+        x = self.layers[-1](x, places, segments, wanted)
         advance(segments)
         normed: Tensor = self.norm(x)
         return normed

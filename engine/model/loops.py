@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.model.compiled import HEADER, as_bits, as_float, floats, loop, octets, share, two_to, wholes
 
 f32, i32 = np.float32, np.int32
-STEP, SMALLEST, ZERO_POINT, MINUS_LOG2_E = f32(1 / 127), f32(1e-12), f32(128), f32(-1.4426950408889634)
+STEP, SMALLEST, MINUS_LOG2_E = f32(1 / 127), f32(1e-12), f32(-1.4426950408889634)
 # With fewer numbers than this the caller's thread is done before another has begun.
 NUMBERS_FOR_THREADS = 16_384
 
@@ -36,20 +36,12 @@ def normed(x: Tensor, weight: Tensor | None, eps: Tensor) -> Tensor:
     return out
 
 
-def stepped(x: Tensor) -> tuple[Tensor, Tensor]:
-    """x [T, n] in steps of each row's own, fp32 and not rounded, and the steps [T, 1]: the largest number is 127 steps."""
+def rounded(x: Tensor, room: int = 0) -> tuple[Tensor, Tensor]:
+    """x [T, n] in whole steps of each row's own, int8, and the steps [T, 1]: the largest number of a row is 127 steps.
+    With `room` for more rows both are that long, and say nothing in these."""
     x = x.contiguous()
     tokens, n = x.shape
-    out, steps = torch.empty_like(x), x.new_empty(tokens, 1)
-    STEPPED(x.data_ptr(), out.data_ptr(), steps.data_ptr(), tokens, n, alone=x.numel() < NUMBERS_FOR_THREADS)
-    return out, steps
-
-
-def rounded(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The same rounded to int8, in the way of FBGEMM's product, which adds the zero point first."""
-    x = x.contiguous()
-    tokens, n = x.shape
-    out, steps = torch.empty(tokens, n, dtype=torch.int8), x.new_empty(tokens, 1)
+    out, steps = torch.empty(max(tokens, room), n, dtype=torch.int8), x.new_empty(max(tokens, room), 1)
     ROUNDED(x.data_ptr(), out.data_ptr(), steps.data_ptr(), tokens, n, alone=x.numel() < NUMBERS_FOR_THREADS)
     return out, steps
 
@@ -59,16 +51,6 @@ def weighed(product: Tensor, columns: Tensor, steps: Tensor) -> Tensor:
     tokens, n = product.shape
     WEIGHED(product.data_ptr(), columns.data_ptr(), steps.data_ptr(), tokens, n, alone=product.numel() < NUMBERS_FOR_THREADS)
     return product.view(torch.float32)
-
-
-def multiplied(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """[T, out] of x [T, n], rounded as by `rounded`, with int8 rows [out, n] and their steps [out]; for one token or a few."""
-    x = x.contiguous()
-    (tokens, n), outputs = x.shape, len(rows)
-    out, whole = x.new_empty(tokens, outputs), torch.empty(tokens, n, dtype=torch.int8)
-    places = x.data_ptr(), rows.data_ptr(), columns.data_ptr(), out.data_ptr(), whole.data_ptr()
-    MULTIPLIED(*places, tokens, n, outputs, alone=rows.numel() < NUMBERS_FOR_THREADS)
-    return out
 
 
 def gated(gate_up: Tensor) -> Tensor:
@@ -120,24 +102,12 @@ def step_of(x: Any, n: int) -> Any:
     return as_float(largest) * STEP + SMALLEST
 
 
-def stepped_rows(given: Any) -> None:
-    a = carray(given, HEADER + 5)
-    tokens, n = a[HEADER + 3], a[HEADER + 4]
-    first, end = share(a, tokens)
-    for row in range(first, end):
-        x, out = floats(a[HEADER] + 4 * row * n), floats(a[HEADER + 1] + 4 * row * n)
-        step = step_of(x, n)
-        floats(a[HEADER + 2])[row] = step
-        for i in range(n):
-            out[i] = x[i] / step
-
-
 @njit(inline="always", error_model="numpy")
 def round_row(x: Any, out: Any, n: int) -> Any:
     """x in whole steps into out; gives the step."""
     step = step_of(x, n)
     for i in range(n):
-        out[i] = np.int8(i32(f32(np.rint(x[i] / step + ZERO_POINT)) - ZERO_POINT))
+        out[i] = np.int8(i32(np.rint(x[i] / step)))
     return step
 
 
@@ -158,22 +128,6 @@ def weighed_rows(given: Any) -> None:
         whole, out, step = wholes(a[HEADER] + 4 * row * n), floats(a[HEADER] + 4 * row * n), floats(a[HEADER + 2])[row]
         for i in range(n):
             out[i] = f32(whole[i]) * columns[i] * step
-
-
-def multiplied_rows(given: Any) -> None:
-    a = carray(given, HEADER + 8)
-    columns, out = floats(a[HEADER + 2]), floats(a[HEADER + 3])
-    tokens, n, outputs = a[HEADER + 5], a[HEADER + 6], a[HEADER + 7]
-    first, end = share(a, outputs)
-    for token in range(tokens):
-        # Every thread rounds all of x, which is less work than to wait for another. They write the same.
-        whole = octets(a[HEADER + 4] + token * n)
-        step = round_row(floats(a[HEADER] + 4 * token * n), whole, n)
-        for row in range(first, end):
-            weights, total = octets(a[HEADER + 1] + row * n), i32(0)
-            for i in range(n):
-                total = i32(total + i32(i32(weights[i]) * i32(whole[i])))
-            out[token * outputs + row] = f32(total) * columns[row] * step
 
 
 def gated_rows(given: Any) -> None:
@@ -201,6 +155,5 @@ def turned_rows(given: Any) -> None:
 
 
 NORMED, GATED, TURNED = loop(normed_rows), loop(gated_rows), loop(turned_rows)
-# Exact, because all ways to a product have to give the same bits.
-STEPPED, ROUNDED = loop(stepped_rows, loose=False), loop(rounded_rows, loose=False)
-WEIGHED, MULTIPLIED = loop(weighed_rows, loose=False), loop(multiplied_rows, loose=False)
+# Exact, because both ways to a product have to give the same bits.
+ROUNDED, WEIGHED = loop(rounded_rows, loose=False), loop(weighed_rows, loose=False)

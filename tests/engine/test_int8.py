@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.loading.load import load_model
 from engine.model.decoder import Decoder, Segment
-from engine.model.linear import Int8Linear, Linear, cpu_flags, cpu_has_int8, to_int8
+from engine.model.linear import Int8Linear, Linear, cpu_has_int8, to_int8
 from tests.engine.checkpoints import VOCAB, save_random
 
 needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="the processor has no VNNI: sums of bytes can overflow there")
@@ -67,7 +67,7 @@ def test_it_is_as_far_from_the_true_product_as_rounding_may_take_it() -> None:
 
 
 @needs_int8
-@pytest.mark.parametrize("tokens", [1, 100])
+@pytest.mark.parametrize("tokens", [1, 100, 200])
 def test_sums_of_the_largest_bytes_do_not_overflow(tokens: int) -> None:
     """Without VNNI two products of bytes are added up in 16 bits."""
     alternating = torch.tensor([1.0, -1.0]).repeat(8192)
@@ -78,7 +78,7 @@ def test_sums_of_the_largest_bytes_do_not_overflow(tokens: int) -> None:
 
 @needs_int8
 @pytest.mark.parametrize("inputs", [130, 1536])
-@pytest.mark.parametrize("around_it", [1, 2, 15, 62, 63, 64, 300])
+@pytest.mark.parametrize("around_it", [1, 2, 15, 126, 127, 128, 300])
 def test_a_token_alone_is_bit_for_bit_what_it_is_among_others(around_it: int, inputs: int) -> None:
     generator = torch.Generator().manual_seed(6)
     linear = Int8Linear(torch.randn(200, inputs, generator=generator))
@@ -137,13 +137,6 @@ def test_it_takes_what_is_not_contiguous() -> None:
 
 
 @needs_int8
-def test_it_leaves_torchs_choice_of_kernels_as_it_was() -> None:
-    before = torch.backends.quantized.engine
-    Int8Linear(torch.ones(2, 2))
-    assert torch.backends.quantized.engine == before
-
-
-@needs_int8
 def test_it_takes_every_products_place() -> None:
     model = nn.Sequential(Linear(4, 4), nn.Sequential(nn.LayerNorm(4), Linear(4, 4)))
     for parameter in model.parameters():
@@ -181,38 +174,3 @@ def test_a_model_in_int8_says_nearly_what_it_says_in_fp32(tmp_path: Path, family
         assert ours.dtype == torch.float32
         assert 0 < float(apart.mean()) < 0.02
         assert float((ours.argmax(-1) == expected.argmax(-1)).float().mean()) >= 0.85
-
-
-# --- whether the processor can ---
-
-INTEL = "processor\t: 0\nmodel name\t: a processor\nflags\t\t: fpu sse2 avx2 avx512f {}\nbugs\t\t: spectre_v1\n\nprocessor\t: 1\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "has"),
-    [
-        (INTEL.format("avx512_vnni avx512_bf16"), True),
-        (INTEL.format("avx_vnni"), True),
-        (INTEL.format("avx512_bf16"), False),
-        (INTEL.format("avx512_vnni_of_another_kind"), False),
-        ("model name\t: avx512_vnni\nflags\t\t: fpu\n", False),
-        ("Processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\n", False),
-        ("", False),
-    ],
-)
-def test_it_knows_by_its_flags_whether_the_processor_multiplies_int8(tmp_path: Path, text: str, has: bool) -> None:
-    (tmp_path / "cpuinfo").write_text(text, encoding="ascii")
-    assert cpu_has_int8(tmp_path / "cpuinfo") == has
-
-
-def test_it_reads_the_first_processors_flags(tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text(INTEL.format("avx512_vnni") + "flags : other\n", encoding="ascii")
-    assert cpu_flags(tmp_path / "cpuinfo") >= {"fpu", "avx2", "avx512_vnni"}
-    assert "other" not in cpu_flags(tmp_path / "cpuinfo")
-    (tmp_path / "cpuinfo").write_bytes(b"Features\t: asimd \xff\n")
-    assert "asimd" in cpu_flags(tmp_path / "cpuinfo")
-
-
-def test_where_the_system_shows_no_flags_there_are_none(tmp_path: Path) -> None:
-    assert cpu_flags(tmp_path / "nothing") == set()
-    assert not cpu_has_int8(tmp_path / "nothing")

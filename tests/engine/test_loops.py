@@ -12,8 +12,10 @@ from torch import Tensor
 from engine.cache.kv_cache import KVCache
 from engine.config import ModelConfig
 from engine.model.attention import attend_reference
-from engine.model.loops import fits, gated, multiplied, normed, rounded, stepped, turned, weighed
+from engine.model.few_rows import multiplied
+from engine.model.loops import fits, gated, normed, rounded, turned, weighed
 from engine.model.rooms import FEW_TOKENS, Rooms
+from engine.model.vectors import byte_lanes
 from tests.engine.tiny import CONFIG
 
 ROWS = [1, 2, 7, 300]
@@ -52,33 +54,35 @@ def test_heads_are_turned_in_halves(rows: int) -> None:
 @pytest.mark.parametrize("rows", ROWS)
 def test_the_largest_number_of_a_row_is_127_steps(rows: int) -> None:
     x = random(rows, 130) * torch.logspace(-6, 6, rows)[:, None]
-    scaled, step = stepped(x)
-    torch.testing.assert_close(scaled.abs().amax(1), torch.full((rows,), 127.0), rtol=1e-3, atol=0)
-    torch.testing.assert_close(scaled * step, x, rtol=1e-6, atol=0)
-    whole, same = rounded(x)
-    assert torch.equal(step, same)
-    assert torch.equal(whole, ((scaled + 128).round() - 128).to(torch.int8))
+    whole, step = rounded(x)
+    assert torch.equal(whole.abs().amax(1), torch.full((rows,), 127, dtype=torch.int8))
+    torch.testing.assert_close(step[:, 0], x.abs().amax(1) / 127, rtol=1e-4, atol=1e-12)
+    assert bool(((whole * step - x).abs() <= step * 0.5001).all())
+    longer, steps = rounded(x, rows + 3)
+    assert torch.equal(longer[:rows], whole)
+    assert torch.equal(steps[:rows], step)
+    assert len(longer) == len(steps) == rows + 3
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_the_loops_product_is_the_bare_one_bit_for_bit(rows: int) -> None:
-    x, columns = random(rows, 577), random(90, seed=1).abs()
-    weights = torch.randint(-127, 128, (90, 577), generator=torch.Generator().manual_seed(2), dtype=torch.int8)
+@pytest.mark.parametrize("tokens", [1, 2, 3, 4, 5, 9, 63])
+@pytest.mark.parametrize(("n", "outputs"), [(577, 90), (576, 90), (576, 92), (64, 4), (1536, 400)])
+def test_the_loops_product_is_the_bare_one_bit_for_bit(tokens: int, n: int, outputs: int) -> None:
+    x, columns = random(tokens, n), random(outputs, seed=1).abs()
+    weights = torch.randint(-128, 128, (outputs, n), generator=torch.Generator().manual_seed(2), dtype=torch.int8)
     whole, step = rounded(x)
     product = torch.from_numpy(whole.numpy().astype("int32") @ weights.numpy().astype("int32").T)
-    assert torch.equal(multiplied(x, weights, columns), weighed(product, columns, step))
+    assert torch.equal(multiplied(x, weights, weights.sum(1, dtype=torch.int32), columns), weighed(product, columns, step))
 
 
 @pytest.mark.parametrize(
     "loop",
     [
         lambda x: normed(x, None, EPS),
-        lambda x: stepped(x)[0],
         lambda x: rounded(x)[0],
         gated,
         lambda x: turned(x.view(len(x), 2, -1), torch.ones(len(x), 1, 50), torch.ones(len(x), 1, 50)),
     ],
-    ids=["normed", "stepped", "rounded", "gated", "turned"],
+    ids=["normed", "rounded", "gated", "turned"],
 )
 def test_a_row_alone_is_bit_for_bit_what_it_is_among_others(loop: Callable[[Tensor], Tensor]) -> None:
     x = random(400, 100)
@@ -89,10 +93,15 @@ def test_a_row_alone_is_bit_for_bit_what_it_is_among_others(loop: Callable[[Tens
 def test_what_is_no_number_stays_none_and_spoils_no_other_row() -> None:
     x = random(3, 64)
     x[1, 5] = torch.nan
-    weights = torch.ones(4, 64, dtype=torch.int8)
-    for ours in (normed(x, None, EPS), stepped(x)[0], gated(x)[:, 5:6], multiplied(x, weights, torch.ones(4))):
+    weights, sums = torch.ones(4, 64, dtype=torch.int8), torch.full((4,), 64, dtype=torch.int32)
+    for ours in (normed(x, None, EPS), gated(x)[:, 5:6], multiplied(x, weights, sums, torch.ones(4))):
         assert bool(ours[1].isnan().all())
         assert bool(ours[::2].isfinite().all())
+
+
+@pytest.mark.parametrize(("features", "lanes"), [({"avx512vnni": True, "avxvnni": True}, 16), ({"avxvnni": True}, 8), ({"avx2": True}, 0)])
+def test_it_knows_what_products_of_bytes_the_processor_has(features: dict[str, bool], lanes: int) -> None:
+    assert byte_lanes(features) == lanes
 
 
 def test_they_take_fp32_on_the_processor_that_wants_no_gradient() -> None:

@@ -198,3 +198,10 @@ def test_it_reads_for_the_caches_sake_as_it_reads_for_logits(pair: Pair) -> None
     for piece in ids[:70].split(19):
         pair.decoder.read(piece, [Segment(cache, len(piece))])
     same(pair.ours(ids[70:], 3, cache), pair.expected(ids)[70:])
+
+
+def test_it_gives_the_wanted_rows_only_and_the_caches_take_all(pair: Pair) -> None:
+    ids, cache = tokens(), pair.decoder.new_cache()
+    wanted, expected = [0, 3, 40, 69], pair.expected(ids)
+    same(pair.decoder.logits(pair.decoder(ids[:70], [Segment(cache, 70)], rows=wanted)), expected[wanted])
+    same(pair.ours(ids[70:], 3, cache), expected[70:])
