@@ -36,10 +36,8 @@ class Composed:
     A passage has no number here, for what a chunk's state holds must be the same in every prompt: quotes are searched in all of them.
     """
 
-    mode = MODE
-
     def __init__(self, model: Model, runs: RunReader) -> None:
-        self._chat = model.chat
+        self._chat, self.mode = model.chat, runs.mode(MODE)
         self.prefix = model.chat.before(SYSTEM)
         self.reader = ComposedReader(runs, self.prefix)
         self.room = min(READ_TOKENS, model.decoder.config.context)

@@ -81,7 +81,8 @@ class Timings:
 @dataclass(frozen=True, slots=True)
 class Done:
     """The end of an answer; `answer` is '' if not found. `confidence`: a calibrated probability (0..1) that the prompt holds it;
-    of a model that answers freely, one of the levels in engine.citing."""
+    of a model that answers freely, one of the levels in engine.citing. `mode`: how chunks were read, and in which codec their states are
+    stored, where they are."""
 
     answer: str
     found: bool

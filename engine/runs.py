@@ -94,9 +94,12 @@ class RunReader:
         self.spent = Spent()
 
     def key(self, mode: str, salt: str, run: Run, *, prefix: TokenArray = NOTHING, parent: bytes = b"") -> bytes:
-        kind = f"{mode} {self._packing.codec.name}"
         images = [image_part(image.segment.digest, image.first) for image in run.images]
-        return chunk_key(model=self._model, mode=kind, salt=salt, prefix=prefix, chunk=run.ids, images=images, parent=parent)
+        return chunk_key(model=self._model, mode=self.mode(mode), salt=salt, prefix=prefix, chunk=run.ids, images=images, parent=parent)
+
+    def mode(self, mode: str) -> str:
+        """A way to read, with the codec in which its states are stored: part of their keys, and of what answers say."""
+        return f"{mode} {self._packing.codec.name}"
 
     def check(self, chunk: Chunk) -> None:
         """Raises PromptUnreadable for a chunk that this model cannot read."""

@@ -44,10 +44,8 @@ SWEEP_BYTES = 256 << 20
 class SpanWay:
     """One model's way to answer with words of the prompt. For the engine's thread, but for `answer`."""
 
-    mode = MODE
-
     def __init__(self, model: Model, reader: ChunkReader, indexer: Indexer | None = None) -> None:
-        self._indexer = indexer
+        self._indexer, self.mode = indexer, reader.runs.mode(MODE)
         self._tokenizer, self._chat, self._name, self._reader = model.tokenizer, model.chat, model.decoder.config.name, reader
         self._words = SpanReader(model.decoder, model.tokenizer, examples(model.tokenizer), ends(model.tokenizer))
 

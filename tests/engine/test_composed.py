@@ -87,7 +87,7 @@ def test_it_speaks_in_order_and_says_how_it_read(engine: Engine, prompt: Prompt)
     kinds = [{Located: 0, Token: 1, Quote: 1, Done: 2}[type(event)] for event in events]
     assert kinds == sorted(kinds)
     done = done_of(events)
-    assert (done.mode, engine.status().mode, done.usage.read_chunks) == ("composed", "composed", 3)
+    assert (done.mode, engine.status().mode, done.usage.read_chunks) == ("composed bf16", "composed bf16", 3)
 
 
 def test_it_writes_the_tokens_that_transformers_writes_over_the_same_chunks(
@@ -189,7 +189,7 @@ def test_a_model_or_its_adapter_says_that_it_was_trained_for_it(tmp_path: Path) 
         engine = opened(tmp_path, tmp_path / "store")
         modes.append(engine.status().mode)
         engine.close()
-    assert modes == ["composed", "joined"]
+    assert modes == ["composed bf16", "joined"]
     (tmp_path / "config.json").write_text(json.dumps(config | {"longread": {"reading": "aloud"}}), encoding="utf-8")
     with pytest.raises(ModelDamaged, match=r"reading = .aloud.; there are spans, free, composed"):
         opened(tmp_path, tmp_path / "store")

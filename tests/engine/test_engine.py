@@ -137,6 +137,7 @@ def test_it_answers_the_same_from_the_store_as_without(engine: Engine, prompt: P
     mine = replace(prompt, salt="fresh")
     cold, warm = (done_of(ask(engine, mine, "How much is the annual rent?")) for _ in range(2))
     assert cold.timings.prefill_s > 0 == warm.timings.prefill_s
+    assert (cold.mode, engine.status().mode) == ("isolated bf16", "isolated bf16"), "as in the keys of what is stored"
     assert (cold.answer, cold.confidence) == (warm.answer, pytest.approx(warm.confidence, abs=1e-3))
 
 
@@ -218,8 +219,10 @@ def test_it_forgets_a_prompt(engine: Engine, prompt: Prompt) -> None:
     assert engine.status().store_chunks == before
 
 
-def test_what_it_forgets_is_no_longer_in_the_store_s_file(engine: Engine, prompt: Prompt) -> None:
-    """Neither what was read of each chunk alone, nor of the whole prompt in one sequence, nor its scan records."""
+def test_what_it_forgets_is_no_longer_in_the_store_s_file(weights_folder: Path, prompt: Prompt, tmp_path: Path) -> None:
+    """Neither what was read of each chunk alone, nor of the whole prompt in one sequence, nor its scan records. In a store of its own,
+    since another owner's state of the same text is other records of the same bytes."""
+    engine = Engine.open(weights_folder, tmp_path / "store")
     mine, others = replace(prompt, salt="leaving for good"), replace(prompt, salt="staying")
     for owner in (mine, others):
         list(engine.prefill(owner))
@@ -244,6 +247,7 @@ def test_what_it_forgets_is_no_longer_in_the_store_s_file(engine: Engine, prompt
     engine.forget([document.id for document in mine.documents], mine.salt)
     assert values(mine) == []
     assert not any(in_file(file.read_bytes(), value) for value in mine_stored)
+    engine.close()
 
 
 def test_it_loads_the_kept_weights_fast_and_the_same(weights_folder: Path) -> None:
