@@ -68,7 +68,7 @@ def test_it_answers_and_stores_the_same_after_twenty_kills(tmp_path: Path) -> No
     expected = Asking(tmp_path, "quiet").to_the_end()
     seconds_each = (time.perf_counter() - before) / PROMPTS
     moments = random.Random(20)
-    kills = [Asking(tmp_path, "disturbed", number).killed_after(moments.uniform(0, seconds_each)) for number in range(PROMPTS)]
+    kills = [Asking(tmp_path, "disturbed", number).killed_after(moments.uniform(0, 0.6 * seconds_each)) for number in range(PROMPTS)]
     assert sum(kills) >= PROMPTS // 2, "the kills came too late to disturb anything"
     whole, found = records(tmp_path / "quiet"), records(tmp_path / "disturbed")
     assert 0 < len(found) < len(whole)
