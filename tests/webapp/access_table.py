@@ -15,6 +15,19 @@ GET    account/                                                                 
 POST   account/password                                                         login 200   200   200   200   200
 POST   account/tokens                                                           login 200   200   200   200   200
 POST   account/tokens/<uuid:token_id>/delete                                    login link  404   404   404   404
+POST   account/email                                                            login 200   200   200   200   200
+POST   account/sessions/end                                                     login link  link  link  link  link
+POST   account/sessions/<uuid:sign_in_id>/end                                   login link  404   404   404   404
+GET    forgotten/                                                               200   200   200   200   200   200
+POST   forgotten/                                                               200   200   200   200   200   200
+GET    reset/<uidb64>/<token>/                                                  200   200   200   200   200   200
+POST   reset/<uidb64>/<token>/                                                  200   200   200   200   200   200
+GET    join/<str:token>/                                                        404   404   404   404   404   404
+POST   join/<str:token>/                                                        404   404   404   404   404   404
+GET    people/                                                                  login 404   404   404   404   200
+POST   people/<int:user_id>                                                     login 404   404   404   404   link
+POST   people/invitations                                                       login 404   404   404   404   200
+POST   people/invitations/<uuid:invitation_id>/delete                           login 404   404   404   404   link
 
 GET    .                                                                        login 200   200   200   200   200
 POST   collections/                                                             login link  link  link  link  link

@@ -19,7 +19,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from fpdf import FPDF
 
 from tests.webapp.access_table import TABLE
-from webapp.accounts.models import User
+from webapp.accounts.models import SignIn, User
+from webapp.accounts.people import invitation_create
 from webapp.accounts.services import token_create
 from webapp.ask.models import Answer, AnswerState, Question
 from webapp.checklist.models import Checklist, Sweep
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.django_db
 ROLES = ("anonymous", "owner", "other", "reader", "writer", "staff")
 API = "api/v1/"
 BODIES: dict[str, Any] = {
+    "account/email": {"email": "nobody"},
     "collections/<uuid:collection_id>/ask": {"text": "How much?"},
     "collections/<uuid:collection_id>/sweep": {"questions": "How much?"},
     "api/v1/collections": {"name": "Novels"},
@@ -127,6 +129,10 @@ def world(alice: User, bob: User, staff: User, collection: Collection, clean_bro
         "link_id": link.id,
         "member_id": member.id,
         "token_id": token_create(owner=alice, name="laptop")[0].id,
+        "sign_in_id": SignIn.objects.create(user=alice, session_key="x").id,
+        "invitation_id": invitation_create(owner=staff, note="", is_operator=False)[0].id,
+        "user_id": bob.pk,
+        "uidb64": "MQ",
         "token": token,
         "number": 1,
         "form": "json",

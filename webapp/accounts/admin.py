@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 
-from webapp.accounts.models import ApiToken, User
+from webapp.accounts.models import ApiToken, Invitation, SignIn, User
 from webapp.core.admin import ReadOnlyAdmin, never
 
 
@@ -20,14 +20,33 @@ class AccountAdmin(UserAdmin):
     has_delete_permission = never
 
 
+class TakenBackAdmin(ReadOnlyAdmin):
+    """Rows that may be deleted here, which takes them back."""
+
+    def has_delete_permission(self, *arguments: Any, **named: Any) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, *arguments, **named)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(TakenBackAdmin):
+    list_display = ("note", "prefix", "owner", "is_operator", "created_at", "expires_at", "used_by")
+    list_select_related = ("owner", "used_by")
+    search_fields = ("note", "prefix", "owner__username")
+    fields = ("owner", "note", "is_operator", "prefix", "created_at", "expires_at", "used_by")
+
+
+@admin.register(SignIn)
+class SignInAdmin(ReadOnlyAdmin):
+    list_display = ("user", "address", "browser", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "address")
+    fields = ("user", "address", "browser", "created_at")
+
+
 @admin.register(ApiToken)
-class ApiTokenAdmin(ReadOnlyAdmin):
-    list_display = ("name", "prefix", "owner", "created_at", "last_used_at")
+class ApiTokenAdmin(TakenBackAdmin):
+    list_display = ("name", "prefix", "scope", "owner", "created_at", "expires_at", "last_used_at")
     list_filter = ("created_at", "last_used_at")
     list_select_related = ("owner",)
     search_fields = ("name", "prefix", "owner__username")
-    fields = ("owner", "name", "prefix", "created_at", "last_used_at")
-
-    def has_delete_permission(self, *arguments: Any, **named: Any) -> bool:
-        """Deleting a token takes it back."""
-        return admin.ModelAdmin.has_delete_permission(self, *arguments, **named)
+    fields = ("owner", "name", "prefix", "scope", "created_at", "expires_at", "last_used_at")

@@ -6,7 +6,10 @@ from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm, PasswordChangeForm
 from django.http import QueryDict
 
-from webapp.accounts.models import ApiToken, User
+from webapp.accounts.models import ApiToken, Scope, User
+
+# For how many days a token may work; 0: until it is deleted.
+LIVES = ((30, "for 30 days"), (365, "for a year"), (0, "until it is deleted"))
 
 
 class SetupForm(BaseUserCreationForm):
@@ -23,7 +26,27 @@ class PasswordForm(PasswordChangeForm):
         self.fields["old_password"].widget.attrs.pop("autofocus", None)
 
 
+class JoinForm(BaseUserCreationForm):
+    class Meta:
+        model = User
+        fields = ("username", "email")
+
+
+class EmailForm(forms.ModelForm):
+    class Meta:
+        model = User
+        fields = ("email",)
+
+
+class InvitationForm(forms.Form):
+    note = forms.CharField(label="For whom?", max_length=80, required=False)
+    role = forms.ChoiceField(label="As", choices=[("user", "user"), ("operator", "operator: sees the dashboard, invites others")])
+
+
 class TokenForm(forms.ModelForm):
+    days = forms.TypedChoiceField(label="Works for", coerce=int, choices=LIVES, initial=365, required=False)
+    scope = forms.ChoiceField(label="It may", choices=Scope.choices, initial=Scope.WRITE, required=False)
+
     class Meta:
         model = ApiToken
         fields = ("name",)

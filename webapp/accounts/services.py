@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
-from webapp.accounts.models import ApiToken, User, token_digest
+from webapp.accounts.models import ApiToken, Scope, User, token_digest
 
 TOKEN_START = "lr_"  # noqa: S105  it says what it is, so that a leaked one can be recognised
 PREFIX_CHARACTERS = 9
@@ -24,10 +26,11 @@ def first_account_create(*, username: str, password: str) -> User:
     return User.objects.create_superuser(username=username, password=password)
 
 
-def token_create(*, owner: User, name: str) -> tuple[ApiToken, str]:
-    """The row, and the token itself, which is shown now and never again."""
+def token_create(*, owner: User, name: str, scope: str = Scope.WRITE, days: int = 0) -> tuple[ApiToken, str]:
+    """The row, and the token itself, which is shown now and never again. It works for so many `days`, with 0 until it is deleted."""
     token = TOKEN_START + secrets.token_urlsafe(32)
-    row = ApiToken.objects.create(owner=owner, name=name, prefix=token[:PREFIX_CHARACTERS], digest=token_digest(token))
+    known = {"name": name, "scope": scope, "expires_at": timezone.now() + timedelta(days=days) if days else None}
+    row = ApiToken.objects.create(owner=owner, prefix=token[:PREFIX_CHARACTERS], digest=token_digest(token), **known)
     return row, token
 
 

@@ -1,21 +1,25 @@
-"""Setting up, signing in and out, the password, the tokens of programs."""
+"""Setting up, signing in and out, the password, where one is signed in, the tokens of programs."""
 
 from __future__ import annotations
 
+import math
 from uuid import UUID
 
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from webapp.accounts.forms import PasswordForm, SetupForm, TokenForm
+from webapp.accounts.forms import EmailForm, PasswordForm, SetupForm, TokenForm
+from webapp.accounts.models import Scope
 from webapp.accounts.requests import UserRequest
 from webapp.accounts.selectors import has_users, token_detail, token_list
 from webapp.accounts.services import SetupDone, first_account_create, token_create, token_delete
+from webapp.accounts.signing_in import sign_in_detail, sign_in_end, sign_in_list, sign_in_note, sign_ins_end, wait_seconds
 from webapp.core.rendering import HtmxHttpRequest, render_page
 
 
@@ -41,7 +45,19 @@ def setup(request: HtmxHttpRequest) -> HttpResponse:
 def login(request: HtmxHttpRequest) -> HttpResponseBase:
     if not has_users():
         return redirect("accounts-setup")
+    if request.method == "POST" and (wait := wait_seconds(request, request.POST.get("username", ""))):
+        return _wait(request, wait)
     return LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True)(request)
+
+
+def _wait(request: HtmxHttpRequest, seconds: float) -> HttpResponse:
+    """Says how long, whether the password was right or not."""
+    minutes = max(1, math.ceil(seconds / 60))
+    refusal = f"Too many failed attempts. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again; or set a new password."
+    context = {"form": AuthenticationForm(request), "refusal": refusal, "next": request.POST.get("next", "")}
+    response = render_page(request, "accounts/login.html", context, status=429)
+    response["Retry-After"] = str(math.ceil(seconds))
+    return response
 
 
 @require_POST
@@ -64,7 +80,9 @@ def password(request: UserRequest) -> HttpResponse:
     if not form.is_valid():
         return _account(request, password_form=form)
     auth.update_session_auth_hash(request, form.save())
-    messages.success(request, "Your password is changed.")
+    sign_ins_end(user=request.user, but=request.session.session_key or "")
+    sign_in_note(request, request.user)
+    messages.success(request, "Your password is changed, and every other browser is signed out.")
     return redirect("accounts-account")
 
 
@@ -75,7 +93,8 @@ def token_new(request: UserRequest) -> HttpResponse:
     form = TokenForm(request.POST)
     if not form.is_valid():
         return _account(request, token_form=form)
-    row, token = token_create(owner=request.user, name=form.cleaned_data["name"])
+    data = form.cleaned_data
+    row, token = token_create(owner=request.user, name=data["name"], scope=data["scope"] or Scope.WRITE, days=data["days"] or 0)
     return _account(request, new_token=token, new_row=row)
 
 
@@ -88,6 +107,34 @@ def token_remove(request: UserRequest, token_id: UUID) -> HttpResponse:
     return redirect("accounts-account")
 
 
+@login_required
+@require_POST
+def email(request: UserRequest) -> HttpResponse:
+    form = EmailForm(request.POST, instance=request.user)
+    if not form.is_valid():
+        return _account(request, email_form=form)
+    form.save()
+    messages.success(request, "Your e-mail address is saved.")
+    return redirect("accounts-account")
+
+
+@login_required
+@require_POST
+def session_end(request: UserRequest, sign_in_id: UUID) -> HttpResponse:
+    sign_in_end(sign_in=sign_in_detail(user=request.user, sign_in_id=sign_in_id))
+    messages.success(request, "That browser is signed out.")
+    return redirect("accounts-account")
+
+
+@login_required
+@require_POST
+def sessions_end(request: UserRequest) -> HttpResponse:
+    ended = sign_ins_end(user=request.user, but=request.session.session_key or "")
+    messages.success(request, f"{ended} other {'browser is' if ended == 1 else 'browsers are'} signed out.")
+    return redirect("accounts-account")
+
+
 def _account(request: UserRequest, **shown: object) -> HttpResponse:
-    forms = {"password_form": PasswordForm(request.user), "token_form": TokenForm()}
-    return render_page(request, "accounts/account.html", {**forms, "tokens": token_list(owner=request.user), **shown})
+    forms = {"password_form": PasswordForm(request.user), "token_form": TokenForm(), "email_form": EmailForm(instance=request.user)}
+    rows = {"tokens": token_list(owner=request.user), "sign_ins": sign_in_list(user=request.user)}
+    return render_page(request, "accounts/account.html", {**forms, **rows, "here": request.session.session_key, **shown})

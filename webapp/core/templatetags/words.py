@@ -89,6 +89,17 @@ def rate(value: float | None, what: str) -> str:
     return "" if value is None else f"{value:,.0f} {what}/s" if value >= 10 else f"{value:.1f} {what}/s"
 
 
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"), ("Linux", "Linux"))
+
+
+@register.filter
+def browser(agent: str) -> str:
+    """Firefox on Linux; what it says of itself where it is none of the well-known ones."""
+    names = [next((name for mark, name in known if mark in agent), "") for known in (BROWSERS, SYSTEMS)]
+    return " on ".join(name for name in names if name) or agent[:40] or "A browser"
+
+
 @register.simple_tag
 def source_url(place: Any) -> str:
     """Where a citation (a row, or a dict with its fields) or one of Answer.located opens; '' when its document is gone.
