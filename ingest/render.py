@@ -7,10 +7,13 @@ process and nothing else. The next pages are drawn in the same go, since they ar
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -19,8 +22,10 @@ from ingest.errors import FileRefused
 from ingest.limits import Limits
 from ingest.storage import DocumentFolder
 
-WIDTHS = (900, 1800)  # pixels: a pane beside an answer, and a whole screen
+THUMBNAIL = 180
+WIDTHS = (900, 1800, THUMBNAIL)  # pixels: a pane beside an answer, a whole screen, a page among many
 _PAGES_AT_ONCE = 3
+_THUMBNAILS_AT_ONCE = 30
 _QUALITY = 80  # below it, small print gets ragged
 _WEBP_SIDE = 16_383  # pixels, the most that the format can hold
 
@@ -35,10 +40,20 @@ def page_image(folder: DocumentFolder, page: int, width: int) -> Path:
     target = image_path(folder.images, page, width)
     if not target.is_file():
         folder.images.mkdir(parents=True, exist_ok=True)
-        _draw_apart(folder, page, width)
+        with _one_at_a_time(folder.original):
+            if not target.is_file():  # who drew before may have drawn this one too
+                _draw_apart(folder, page, width)
     if not target.is_file():
         raise FileRefused(f"Page {page} cannot be drawn: it is damaged or asks for too much. Its text can still be read.")
     return target
+
+
+@contextmanager
+def _one_at_a_time(original: Path) -> Iterator[None]:
+    """A page of thumbnails asks for thirty pictures at once: one process draws them, and not thirty."""
+    with original.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def image_path(images: Path, page: int, width: int) -> Path:
@@ -60,7 +75,8 @@ def _draw_apart(folder: DocumentFolder, page: int, width: int) -> None:
 
 def _draw(source: Path, images: Path, first: int, width: int, limits: Limits) -> None:
     document = pdfium.PdfDocument(source)
-    for page in range(first, min(first + _PAGES_AT_ONCE, len(document) + 1)):
+    at_once = _THUMBNAILS_AT_ONCE if width == THUMBNAIL else _PAGES_AT_ONCE
+    for page in range(first, min(first + at_once, len(document) + 1)):
         target = image_path(images, page, width)
         if not target.is_file():
             _draw_page(document[page - 1], target, width, limits)

@@ -29,6 +29,7 @@
   }
 
   function sourceArrived(source) {
+    keepZoom(source);
     openQuoteText(source);
     showQuote(source);
   }
@@ -48,7 +49,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const pane = event.detail.target.querySelector(".answer-pane");
     if (pane) scrolled = pane.scrollTop;
-    openFolds = all("details[id][open]", event.detail.target).map((fold) => fold.id);
+    openFolds = all("details[id][open]:not(.contents)", event.detail.target).map((fold) => fold.id);
   });
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of openFolds) {
@@ -99,6 +100,43 @@
     }
   }, true);
 
+  // ------------------------------------------------------------------ the source's tools
+
+  // Pages grow in place: what is being read stays where it is, and no page is fetched again.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-zoom]");
+    if (!link || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const body = document.querySelector(".source-body");
+    const pane = body.closest(".source-pane");
+    const scroller = pane && beside.matches ? pane : document.scrollingElement;
+    const share = (scroller.scrollTop + scroller.clientHeight / 2) / scroller.scrollHeight;
+    setZoom(body, link.dataset.zoom);
+    scroller.scrollTop = share * scroller.scrollHeight - scroller.clientHeight / 2;
+    body.scrollLeft = (body.scrollWidth - body.clientWidth) / 2;
+    zoomed = link.dataset.zoom;
+  }, true);
+
+  let zoomed = null;
+  function setZoom(body, zoom) {
+    body.className = body.className.replace(/zoom-\d+/, `zoom-${zoom}`);
+    for (const image of all("img[srcset]", body)) if (Number(zoom) > 100) image.sizes = `${zoom}vw`;
+    for (const step of all("[data-zoom]")) {
+      if (step.dataset.zoom === zoom) step.setAttribute("aria-current", "true");
+      else step.removeAttribute("aria-current");
+    }
+  }
+  function keepZoom(source) {
+    const body = source.querySelector(".source-body.paged");
+    if (zoomed && body) setZoom(body, zoomed);
+  }
+
+  // The list of contents closes when one looks elsewhere.
+  document.addEventListener("click", (event) => {
+    for (const fold of all(".contents[open]")) if (!fold.contains(event.target)) fold.open = false;
+  });
+
   // ------------------------------------------------------------------ which documents are asked
 
   function tellChoice(choose) {
@@ -143,8 +181,25 @@
     ["1 – 9", "open that quote", () => document.querySelector(".citation-link"), null],
     ["←", "previous page", () => document.querySelector('#source [rel="prev"]'), (link) => link.click()],
     ["→", "next page", () => document.querySelector('#source [rel="next"]'), (link) => link.click()],
+    ["f", "find in this document", () => document.querySelector("[data-find]"), (box) => box.select()],
+    ["n", "next place found", () => document.querySelector('[data-hit="next"]'), (link) => link.click()],
+    ["p", "previous place found", () => document.querySelector('[data-hit="previous"]'), (link) => link.click()],
+    ["c", "contents of this document", () => document.getElementById("contents"), (fold) => toggle(fold)],
+    ["+", "larger pages", () => zoomStep(1), (link) => link.click()],
+    ["-", "smaller pages", () => zoomStep(-1), (link) => link.click()],
   ];
   const NAMES = { ArrowLeft: "←", ArrowRight: "→" };
+
+  function toggle(fold) {
+    fold.open = !fold.open;
+    if (fold.open) fold.querySelector("a").focus();
+  }
+
+  function zoomStep(by) {
+    const steps = all("[data-zoom]");
+    const at = steps.findIndex((step) => step.hasAttribute("aria-current"));
+    return steps[at + by];
+  }
 
   function help() {
     const dialog = document.createElement("dialog");
@@ -171,6 +226,7 @@
     }
     if (event.target.closest("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "?") return help();
+    if (event.key === "Escape") for (const fold of all(".contents[open]")) fold.open = false;
     const citation = /^[1-9]$/.test(event.key) && document.querySelector(`[data-citation="${event.key}"]`);
     if (citation) return citation.click();
     const entry = KEYS.find(([key]) => key === (NAMES[event.key] || event.key));

@@ -66,6 +66,11 @@ class PageMap:
         """The pages that the characters start..end touch."""
         return range(self.page_of(start), self.page_of(max(start, end - 1)) + 1)
 
+    def words_of(self, number: int) -> NDArray[np.void]:
+        """The words of a page, in the order of its text (WORD_ROW)."""
+        first, last = np.searchsorted(self.words["page"], [number, number + 1])
+        return self.words[first:last]
+
     def page_span(self, number: int) -> tuple[int, int]:
         """The characters of a page. Raises IndexError for a page that the document does not have."""
         if not 1 <= number <= len(self.pages):

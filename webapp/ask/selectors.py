@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,13 +15,18 @@ from django.shortcuts import get_object_or_404
 
 from webapp.accounts.models import User
 from webapp.ask.models import Answer, Citation, Question
+from webapp.ask.suggesting import suggested
 from webapp.library.access import Right, may, reach, require
-from webapp.library.models import Collection, Document
+from webapp.library.models import ASKABLE, Collection, Document
+from webapp.library.outline import Heading, headings_of
 from webapp.library.selectors import document_spans
 from webapp.library.strip import Strip, strip_of
 
 QUESTIONS_SHOWN = 50
 SUGGESTED_A_DOCUMENT = 2
+SUGGESTED_DOCUMENTS = 5
+# Of a larger one the headings are not looked for while somebody waits for the page.
+SUGGESTED_BYTES = 8 * 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +157,23 @@ def opened_document(*, user: User, citations: list[Citation]) -> tuple[Document,
 
 
 def suggested_questions(*, collection: Collection) -> list[str]:
-    """What to ask of the sample collection, which is the one that holds all samples; of any other, nothing."""
+    """What to ask of a collection in which nothing was asked yet; of the sample collection, which holds all samples, what fits those."""
+    if collection.questions.exists():
+        return []
     samples = _sample_questions()
     names = {name.removesuffix(".zip") for name in collection.documents.filter(archive=None).values_list("name", flat=True)}
-    if not samples or not names >= samples.keys():
-        return []
-    return [question for questions in samples.values() for question in questions[:SUGGESTED_A_DOCUMENT]]
+    if samples and names >= samples.keys():
+        return [question for questions in samples.values() for question in questions[:SUGGESTED_A_DOCUMENT]]
+    return suggested(_outlines(collection))
+
+
+def _outlines(collection: Collection) -> Iterator[tuple[str, str, Sequence[Heading]]]:
+    """Kind, path and headings of the collection's largest documents: the ones that people came for."""
+    askable = collection.documents.filter(state__in=ASKABLE, is_archive=False)
+    for document in askable.order_by("-token_count", "path")[:SUGGESTED_DOCUMENTS]:
+        file = document.folder.parsed.text
+        if file.exists() and file.stat().st_size <= SUGGESTED_BYTES:
+            yield document.kind, document.path, headings_of(document.kind, file, file.stat().st_mtime_ns)
 
 
 @cache

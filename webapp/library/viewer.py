@@ -10,6 +10,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
+import numpy as np
+from numpy.typing import NDArray
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_for_filename
 from pygments.token import STANDARD_TYPES, Token
@@ -48,14 +50,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of a page as it is laid over the page's image to be selected: where its letters stand, in thousandths of the page's width."""
+
+    text: str
+    left: float
+    base: float
+    width: float
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
 class ViewedPage:
-    """`outline` is the SVG path of the mark in fractions of the page, '' where nothing on it is marked."""
+    """`outline` is the SVG path of the mark in fractions of the page, '' where nothing on it is marked. `tall`: the page's height in
+    thousandths of its width."""
 
     number: int
     image_height: int
+    tall: int
     outline: str
     first_marked: bool
     pieces: list[Piece]
+    lines: list[TextLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +123,9 @@ def _text(document: Document) -> str:
 
 def _pages(document: Document, wanted: int | None, start: int, end: int, run: int | None, until: int | None) -> View:
     boxes: dict[int, list[Box]] = {}
-    if end > start:
-        place = PageMap.open(document.folder.parsed).place(start, end)
+    page_map = _page_map(document)
+    if end > start and page_map is not None:
+        place = page_map.place(start, end)
         wanted = wanted or place.page
         for page, box in place.boxes:
             boxes.setdefault(page, []).append(box)
@@ -118,14 +135,52 @@ def _pages(document: Document, wanted: int | None, start: int, end: int, run: in
     text = _text(document)
     marked = min(boxes, default=0)
     rows = document.pages.filter(number__range=(first, last)).order_by("number")
-    pages = [_viewed(page, text, start, end, boxes.get(page.number, []), page.number == marked) for page in rows]
+    pages = [
+        ViewedPage(
+            number=page.number,
+            image_height=round(IMAGE_WIDTH * _shape(page)),
+            tall=round(1000 * _shape(page)),
+            outline=outline(boxes.get(page.number, [])),
+            first_marked=page.number == marked,
+            pieces=_marked_pieces(text[page.start_char : page.end_char], "", page.start_char, start, end),
+            lines=text_lines(page_map.words_of(page.number), text, _shape(page)) if page_map is not None else [],
+        )
+        for page in rows
+    ]
     return View(document.kind, first, last, count, wanted, start, end, pages=pages)
 
 
-def _viewed(page: Page, text: str, start: int, end: int, boxes: list[Box], first_marked: bool) -> ViewedPage:
-    height = round(IMAGE_WIDTH * page.height / page.width) if page.width else round(IMAGE_WIDTH * 1.414)
-    pieces = _marked_pieces(text[page.start_char : page.end_char], "", page.start_char, start, end)
-    return ViewedPage(page.number, height, outline(boxes), first_marked, pieces)
+def _page_map(document: Document) -> PageMap | None:
+    """None for a document whose files are gone but for its text."""
+    parsed = document.folder.parsed
+    return PageMap.open(parsed) if parsed.pages.exists() and parsed.words.exists() else None
+
+
+def _shape(page: Page) -> float:
+    """Height by width."""
+    return page.height / page.width if page.width else 1.414
+
+
+def text_lines(words: NDArray[np.void], text: str, shape: float) -> list[TextLine]:
+    """A page's words (WORD_ROW) as lines: one ends where the text has a line break, and where a word stands left of the one before."""
+    lines: list[TextLine] = []
+    row: list[np.void] = []
+    for word in words:
+        if row and ("\n" in text[row[-1]["end"] : word["start"]] or word["left"] < row[-1]["left"]):
+            lines.append(_text_line(row, text, shape))
+            row = []
+        row.append(word)
+    return [*lines, _text_line(row, text, shape)] if row else lines
+
+
+def _text_line(row: list[np.void], text: str, shape: float) -> TextLine:
+    left, right = float(row[0]["left"]), float(row[-1]["right"])
+    top, bottom = min(float(word["top"]) for word in row), max(float(word["bottom"]) for word in row)
+    size = 1000 * shape * (bottom - top)
+    said = text[row[0]["start"] : row[-1]["end"]]
+    return TextLine(
+        said, round(1000 * left, 1), round(1000 * shape * bottom - 0.2 * size, 1), round(1000 * (right - left), 1), round(size, 1)
+    )
 
 
 def outline(boxes: list[Box]) -> str:
