@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.asked import Asked
+from engine.cache.codec import codec_named
 from engine.cache.keys import document_key
 from engine.cache.store import DEFAULT_BUDGET_BYTES, ChunkStore
 from engine.calibration import LOCATE_CHUNKS
@@ -73,14 +74,15 @@ class Engine:
         weights: str | None = None,
         adapter: Path | None = None,
         reading: Reading | None = None,
+        codec: str | None = None,
     ) -> Engine:
         """The model in folder `model`, its state kept in folder `store`. `weights` as engine.model.weight_choice has them; `adapter` is a
         folder with a LoRA for this model.
 
         `reading`: the way to answer; by default the one that the adapter or the model names, else the bundled model's is spans and any
-        other's free. Raises an EngineError that says what to do.
+        other's free. `codec`: in which numbers state is stored, of engine.cache.codec. Raises an EngineError that says what to do.
         """
-        opened = open_model(model, device=device, weights=weights, adapter=adapter)
+        opened = open_model(model, device=device, weights=weights, adapter=adapter, codec=codec_named(codec))
         chosen = reading or named_reading(model, adapter) or ("spans" if opened.bundled else "free")
         records = ChunkStore(store, budget_bytes)
         if chosen == "composed" and opened.scan is None:

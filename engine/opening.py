@@ -39,7 +39,9 @@ class Model:
     codec: Codec = BF16
 
 
-def open_model(place: Path, *, device: str | None = None, weights: str | None = None, adapter: Path | None = None) -> Model:
+def open_model(
+    place: Path, *, device: str | None = None, weights: str | None = None, adapter: Path | None = None, codec: Codec = BF16
+) -> Model:
     """The model in folder `place`, with an adapter's folder on top of it; `weights` as `engine.model.weight_choice` has them, None for
     the model's own default. Raises an EngineError that says what to do: before the weights are read for a wrong choice or chat format."""
     tokenizer = Tokenizer.open(place)
@@ -56,4 +58,4 @@ def open_model(place: Path, *, device: str | None = None, weights: str | None = 
     vision = Vision.from_weights(config.vision, config.hidden, loaded.vision) if config.vision else None
     fingerprint = f"{loaded.fingerprint} {tokenizer.fingerprint} {decoder.dtype}"
     scan = read_scan_head(loaded.fingerprint, loaded.config, where)
-    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled, scan)
+    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled, scan, codec)

@@ -19,7 +19,8 @@ def get_engine(model_folder: Path, store_folder: Path, budget_bytes: int = DEFAU
     """The process's engine for these folders, for all its threads. Raises an EngineError.
 
     LONGREAD_THREADS sets how many threads the arithmetic uses; without it, one a core. LONGREAD_WEIGHTS is the form in which weights are
-    held (engine.model.weight_choice), LONGREAD_ADAPTER a folder with a LoRA for the model.
+    held (engine.model.weight_choice), LONGREAD_ADAPTER a folder with a LoRA for the model, LONGREAD_STORE_CODEC the form in which state is
+    stored (engine.cache.codec).
     """
     with _lock:
         key = (model_folder.resolve(), store_folder.resolve())
@@ -32,5 +33,6 @@ def get_engine(model_folder: Path, store_folder: Path, budget_bytes: int = DEFAU
                 budget_bytes=budget_bytes,
                 weights=weights or None,
                 adapter=Path(adapter) if adapter else None,
+                codec=os.environ.get("LONGREAD_STORE_CODEC", "").strip() or None,
             )
         return _engines[key]

@@ -16,6 +16,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from engine.errors import EngineError
+
 HALF_BYTES = 2
 LEAST_STEP = 2.0**-24  # the smallest number of fp16
 
@@ -93,6 +95,17 @@ class Int8:
 
 BF16: Codec = Plain(torch.bfloat16)
 INT8: Codec = Int8()
+CHOICES = {codec.name: codec for codec in (BF16, INT8)}
+"""Those that a person can choose, by name."""
+
+
+def codec_named(name: str | None) -> Codec:
+    """bf16 without a name. Raises EngineError for a name that no codec has."""
+    if name is None:
+        return BF16
+    if name not in CHOICES:
+        raise EngineError(f"State is stored in {' or '.join(CHOICES)}, not in {name}. Set LONGREAD_STORE_CODEC to one of them, or unset it.")
+    return CHOICES[name]
 
 
 def raw(part: Tensor) -> bytes:

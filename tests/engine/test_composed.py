@@ -199,3 +199,24 @@ def test_a_model_without_chunked_layers_is_refused(tmp_path: Path) -> None:
     save_model("llama", tmp_path)
     with pytest.raises(EngineError, match="cannot read composed chunks"):
         opened(tmp_path, tmp_path / "store", reading="composed")
+
+
+def test_it_keeps_state_in_the_form_that_was_chosen(scout: tuple[Path, torch.nn.Module], tmp_path: Path) -> None:
+    """A byte a number in int8, so about half of the file's records; the answer comes out of the store as it did while it was read."""
+    state_bytes, modes = [], []
+    for codec in ("bf16", "int8"):
+        engine = opened(scout[0], tmp_path / codec, reading="composed", codec=codec)
+        try:
+            prompt = make_prompt(tmp_path / f"{codec}-prompt", engine.tokenizer, {"guide": BODIES})
+            first = list(engine.answer(prompt, QUESTION, options=FEW))
+            again = list(engine.answer(prompt, QUESTION, options=FEW))
+            assert [event for event in first if isinstance(event, Token)] == [event for event in again if isinstance(event, Token)]
+            modes.append(next(event.mode for event in again if isinstance(event, Done)))
+            status = engine.status()
+            state_bytes.append(status.store_bytes - status.store_index_bytes)
+        finally:
+            engine.close()
+    assert modes == ["composed bf16", "composed int8"]
+    assert 0.5 < state_bytes[1] / state_bytes[0] < 0.75
+    with pytest.raises(EngineError, match=r"bf16 or int8, not in int3\. Set LONGREAD_STORE_CODEC"):
+        opened(scout[0], tmp_path / "int3", reading="composed", codec="int3")
