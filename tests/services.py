@@ -25,7 +25,7 @@ def start() -> None:
     ours = os.environ.get("REDIS_URL") == os.environ.get(OWN)  # made by the process that started this one
     if "REDIS_URL" not in os.environ or ours:
         server = ValkeyServer(config={"loglevel": "warning"})
-        server.start()
+        server.start(timeout=60)  # a busy machine takes longer than the ten seconds that it has by itself
         atexit.register(server.stop)
         os.environ["REDIS_URL"] = os.environ[OWN] = f"redis://127.0.0.1:{server.port}/0"
 
