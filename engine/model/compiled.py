@@ -142,3 +142,10 @@ def to_half(number: Any) -> Any:
     """The bits of the nearest bf16 number, an even one where two are as near."""
     bits = as_bits(number)
     return np.uint16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16)
+
+
+@njit(inline="always", error_model="numpy")
+def in_order(bits: Any) -> Any:
+    """A number's bits as an int that is the greater, the greater the number, NaN the greatest; and back. Comparing numbers is no job for
+    many lanes, because of NaN."""
+    return np.int32(bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF)))

@@ -6,6 +6,7 @@ Knows nothing of routing. Legend: T tokens, C hidden, F ffn, E experts.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.model.channel_stack import ChannelStack
@@ -13,6 +14,7 @@ from engine.model.feed_forward import gated_of
 from engine.model.int4_stack import Int4Stack
 from engine.model.weight_codec import Codec
 
+ROWS = 16
 Stack = nn.Parameter | ChannelStack | Int4Stack
 
 
@@ -41,7 +43,16 @@ def stack(experts: int, inputs: int, outputs: int, codec: Codec) -> Stack:
 def times(x: Tensor, weights: Stack, expert: int) -> Tensor:
     """x [T, in] times one matrix of the stack: [T, out] in x's type; plain weights are multiplied in their own."""
     if isinstance(weights, nn.Parameter):
-        product: Tensor = x.to(weights.dtype) @ weights[expert]
-        return product.to(x.dtype)
+        product: Tensor = padded(x.to(weights.dtype)) @ weights[expert]
+        return product[: len(x)].to(x.dtype)
     out: Tensor = weights(x, expert)
     return out
+
+
+def padded(x: Tensor) -> Tensor:
+    """x with zeros up to a multiple of ROWS, in bf16 on a CPU: there torch keeps a compiled product for each number of rows that a matrix
+    ever met, and routing makes any number. Few stay as they are."""
+    short = -len(x) % ROWS
+    if not short or x.dtype is not torch.bfloat16 or x.device.type != "cpu" or len(x) < ROWS:
+        return x
+    return F.pad(x, (0, 0, 0, short))

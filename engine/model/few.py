@@ -16,10 +16,24 @@ from numba import carray, njit
 from torch import Tensor
 
 from engine.cache.kv_cache import Room
-from engine.model.compiled import HEADER, Loop, floats, from_half, halves, loop, numbers, share, to_half, two_to
+from engine.model.compiled import (
+    HEADER,
+    Loop,
+    as_bits,
+    as_float,
+    floats,
+    from_half,
+    halves,
+    in_order,
+    loop,
+    numbers,
+    share,
+    to_half,
+    two_to,
+)
 from engine.model.tables import Tables
 
-f32 = np.float32
+f32, i32 = np.float32, np.int32
 LOG2_E = 1.4426950408889634
 
 
@@ -29,17 +43,19 @@ def serves(rooms: Sequence[Room]) -> bool:
 
 
 class Attended:
-    """The loop for these sequences."""
+    """The loop for these sequences, with memory that all layers use in turn."""
 
     def __init__(self, tables: Tables) -> None:
         self._loop, self._tables = ATTENDED[tables.dtype], tables
         self._table = tables.sequences.data_ptr(), tables.parts.data_ptr(), len(tables.sequences), tables.longest
+        self._scores = torch.empty(0)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, out: Tensor) -> None:
         """fp32 [T, H, D] into `out` for fp32 queries [T, H, D], keys and values [T, G, D]; keeps the latter two."""
         _, heads, size = q.shape
-        scores = q.new_empty(len(self._tables.sequences) * heads, self._tables.longest)
-        places = q.data_ptr(), k.data_ptr(), v.data_ptr(), out.data_ptr(), scores.data_ptr()
+        if not len(self._scores):
+            self._scores = q.new_empty(len(self._tables.sequences) * heads, self._tables.longest)
+        places = q.data_ptr(), k.data_ptr(), v.data_ptr(), out.data_ptr(), self._scores.data_ptr()
         self._loop(*places, q.stride(0), k.stride(0), v.stride(0), *self._table, heads, k.shape[1], size, layer)
 
 
@@ -127,15 +143,16 @@ def attend_heads(given: Any, kept: Any, width: int, read: Any, write: Any) -> No
         for t in range(tokens):
             q = floats(a[HEADER] + 4 * ((first + t) * q_apart + head * size))
             out = floats(a[HEADER + 3] + 4 * ((first + t) * heads + head) * size)
-            seen, done, top = length - tokens + t + 1, 0, f32(-np.inf)
+            seen, done = length - tokens + t + 1, 0
             for p in range(parts, parts + many):
                 base = all_parts[5 * p] + layer * all_parts[5 * p + 1] + group * all_parts[5 * p + 3]
                 here = min(all_parts[5 * p + 4], seen - done)
                 score_keys(q, kept, read, base, here, size, size * width, scores, done)
                 done += here
+            highest = i32(-0x80000000)
             for j in range(seen):
-                top = max(top, scores[j])
-            total = f32(0)
+                highest = max(highest, in_order(as_bits(scores[j])))
+            top, total = as_float(in_order(highest)), f32(0)
             for j in range(seen):
                 weight = two_to((scores[j] - top) * scale)
                 scores[j] = weight

@@ -18,7 +18,7 @@ from numba import carray, njit
 from torch import Tensor
 
 from engine.cache.kv_cache import Room
-from engine.model.compiled import HEADER, as_bits, as_float, floats, halves, loop, numbers, own_of, share, to_half, two_to, wholes
+from engine.model.compiled import HEADER, as_bits, as_float, floats, halves, in_order, loop, numbers, own_of, share, to_half, two_to, wholes
 from engine.model.tables import Tables
 from engine.model.vectors import HAS_HALVES, TILE_COLUMNS, TILE_ROWS, tile
 
@@ -130,13 +130,6 @@ def lay_out(given: Any) -> None:
                 round_to(halves(key), floats(a[HEADER] + NUMBER_BYTES * (new * k_apart + group * size)), f32(1), size)
                 round_to(halves(value), floats(a[HEADER + 1] + NUMBER_BYTES * (new * v_apart + group * size)), f32(1), size)
             spread(key, value, keys, keys + whole, token, size, length)
-
-
-@njit(inline="always", error_model="numpy")
-def in_order(bits: Any) -> Any:
-    """A number's bits as an int that is the greater, the greater the number, NaN the greatest; and back. Comparing numbers is no job for
-    many lanes, because of NaN."""
-    return i32(bits ^ ((bits >> 31) & i32(0x7FFFFFFF)))
 
 
 @njit(inline="always", error_model="numpy")
