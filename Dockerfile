@@ -8,6 +8,9 @@ ENV GOMP_SPINCOUNT=4000 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     LONGREAD_HOME=/data
 
+# A font with most of the world's letters, for exports as PDF.
+RUN apt-get update && apt-get install --yes --no-install-recommends fonts-dejavu-core && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /app
 RUN useradd --create-home --uid 10001 longread && install -d -o longread -g longread /data
 

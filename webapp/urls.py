@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("webapp.upload.urls")),
     path("", include("webapp.ask.urls")),
     path("", include("webapp.checklist.urls")),
+    path("", include("webapp.export.urls")),
     path("", include("webapp.sharing.urls")),
     path("", include("webapp.jobs.urls")),
     path("", include("webapp.operate.urls")),

@@ -28,6 +28,7 @@ LAYERS = [
     {"urls", "asgi", "serve"},
     {"api"},
     {"operate"},
+    {"export"},
     {"sharing"},
     {"upload", "ask", "checklist"},
     {"jobs"},

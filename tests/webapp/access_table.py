@@ -54,6 +54,7 @@ POST   documents/<uuid:document_id>/retry                                       
 POST   collections/<uuid:collection_id>/ask                                     login link  404   link  link  404
 GET    questions/<uuid:question_id>/                                            login 200   404   200   200   404
 GET    questions/<uuid:question_id>/export.<str:form>                           login 200   404   200   200   404
+GET    questions/<uuid:question_id>/conversation.<str:form>                         login 200   404   200   200   404
 GET    answers/<uuid:answer_id>/stream                                          404   200   404   200   200   404
 POST   answers/<uuid:answer_id>/stop                                            login link  404   403   link  404
 GET    answers/<uuid:answer_id>/links                                           login 200   404   403   200   404
@@ -66,7 +67,8 @@ POST   collections/<uuid:collection_id>/sweep                                   
 GET    sweeps/<uuid:sweep_id>/                                                  login 200   404   200   200   404
 POST   sweeps/<uuid:sweep_id>/stop                                              login link  404   403   link  404
 POST   sweeps/<uuid:sweep_id>/continue                                          login link  404   403   link  404
-GET    sweeps/<uuid:sweep_id>/export.csv                                        login 200   404   200   200   404
+POST   cells/<uuid:cell_id>/verdict                                             login link  404   403   link  404
+GET    sweeps/<uuid:sweep_id>/export.<str:form>                                 login 200   404   200   200   404
 
 GET    jobs/                                                                    login 200   200   200   200   200
 POST   jobs/<uuid:job_id>/retry                                                 login link  404   404   404   link
@@ -100,5 +102,5 @@ GET    api/v1/sweeps/<sweep_id>                                                 
 GET    api/v1/sweeps/<sweep_id>/cells                                           401   200   404   200   200   404
 POST   api/v1/sweeps/<sweep_id>/stop                                            401   202   404   403   202   404
 POST   api/v1/sweeps/<sweep_id>/continue                                        401   202   404   403   202   404
-GET    api/v1/sweeps/<sweep_id>/export.csv                                      401   200   404   200   200   404
+GET    api/v1/sweeps/<sweep_id>/export.<form>                                   401   200   404   200   200   404
 """

@@ -23,7 +23,7 @@ from webapp.accounts.models import SignIn, User
 from webapp.accounts.people import invitation_create
 from webapp.accounts.services import token_create
 from webapp.ask.models import Answer, AnswerState, Question
-from webapp.checklist.models import Checklist, Sweep
+from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument
 from webapp.jobs.models import Job, JobKind
 from webapp.library.members import member_put
 from webapp.library.models import Collection, Document, DocumentState, Page
@@ -118,6 +118,8 @@ def world(alice: User, bob: User, staff: User, collection: Collection, clean_bro
     question = Question.objects.create(collection=collection, owner=alice, text="How much notice?")
     answer = Answer.objects.create(question=question, state=AnswerState.DONE, text="90 days", found=True)
     sweep = Sweep.objects.create(checklist=Checklist.objects.create(collection=collection, owner=alice, questions=["How much?"]))
+    swept = SweptDocument.objects.create(sweep=sweep, document=document, number=0, name="a.pdf", path="a.pdf", sha256="a")
+    cell = Cell.objects.create(document=swept, question=0)
     link, token = link_create(answer=answer, owner=alice, days=1)
     ids = {
         "collection_id": collection.id,
@@ -126,6 +128,7 @@ def world(alice: User, bob: User, staff: User, collection: Collection, clean_bro
         "question_id": question.id,
         "answer_id": answer.id,
         "sweep_id": sweep.id,
+        "cell_id": cell.id,
         "link_id": link.id,
         "member_id": member.id,
         "token_id": token_create(owner=alice, name="laptop")[0].id,

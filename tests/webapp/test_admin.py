@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from webapp.accounts.models import ApiToken, Invitation, SignIn, User
 from webapp.accounts.services import token_create
 from webapp.ask.models import Answer, Citation, Conversation, Question
-from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument
+from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument, Verdict
 from webapp.jobs.models import DiskReading, Job, JobKind, Worker
 from webapp.library.models import Collection, Document, Membership, Page
 from webapp.sharing.models import AnswerLink
@@ -40,7 +40,7 @@ def rows(alice: User, collection: Collection) -> str:
     Citation.objects.create(answer=answer, number=1, document_name="a.pdf", document_path="a.pdf", quote="90", start_char=0, end_char=2)
     sweep = Sweep.objects.create(checklist=Checklist.objects.create(collection=collection, owner=alice, questions=["How much?"]))
     swept = SweptDocument.objects.create(sweep=sweep, document=document, number=0, name="a.pdf", path="a.pdf", sha256="0" * 64)
-    Cell.objects.create(document=swept, question=0, answer="90")
+    Verdict.objects.create(cell=Cell.objects.create(document=swept, question=0, answer="90"), person=alice, judgement="confirmed", note="a")
     Worker.objects.create(name="ingest@here", queue="ingest", pid=7, started_at=timezone.now(), seen_at=timezone.now())
     DiskReading.objects.create(free_bytes=1, total_bytes=2)
     return token_create(owner=alice, name="laptop")[1]

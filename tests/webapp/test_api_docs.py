@@ -84,7 +84,7 @@ def _address(words: list[str]) -> int:
 def _pattern(address: str) -> str:
     """An address with every id, and the form of an export, left open."""
     path = address[address.index("/api/v1/") :].split("?")[0]
-    return re.sub(r"\$[A-Z]+|\{\w+\}", "{}", re.sub(r"export\.(md|json)", "export.{}", path))
+    return re.sub(r"\$[A-Z]+|\{\w+\}", "{}", re.sub(r"export\.\w+", "export.{}", path))
 
 
 def test_it_shows_answers_that_are_json() -> None:

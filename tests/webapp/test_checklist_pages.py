@@ -16,9 +16,9 @@ from django.utils import timezone
 from tests.webapp.test_api import client_of
 from tests.webapp.test_pages import EVIL, document_of, signed_in
 from webapp.accounts.models import User
-from webapp.checklist.export import harmless
 from webapp.checklist.models import Cell, Checklist, Sweep, SweepState, SweptDocument
 from webapp.checklist.selectors import DOCUMENTS_A_PAGE, table
+from webapp.export.inert import harmless
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.library.models import Collection, Document, DocumentState
 
@@ -167,7 +167,7 @@ def lines_of(response: Any) -> list[list[str]]:
 
 
 def test_its_csv_has_a_place_for_each_answer_and_nothing_that_runs(browser: Client, sweep: Sweep) -> None:
-    response = browser.get(reverse("checklist-export", args=[sweep.id]))
+    response = browser.get(reverse("checklist-export", args=[sweep.id, "csv"]))
     assert response.headers["Content-Disposition"] == 'attachment; filename="contracts.csv"'
     head, first, second, third = lines_of(response)
     assert head[:6] == ["document", "tokens", "state", "How much =1+1?", "How much =1+1? (place)", "How much =1+1? (quote)"]

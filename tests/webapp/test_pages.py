@@ -91,7 +91,7 @@ def addresses_of(collection: Collection) -> tuple[list[str], list[str]]:
         reverse("ask-export", args=[answer.question_id, "md"]),
         reverse("checklist-list", args=[collection.id]),
         reverse("checklist-detail", args=[sweep.id]),
-        reverse("checklist-export", args=[sweep.id]),
+        reverse("checklist-export", args=[sweep.id, "csv"]),
     ]
     writes = [
         reverse("library-collection-rename", args=[collection.id]),

@@ -9,6 +9,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from webapp.ask.services import QuestionRefused
 from webapp.checklist.services import SweepRefused
+from webapp.export.blocks import ExportRefused
 from webapp.library.services import NameRefused
 
 
@@ -39,6 +40,10 @@ def errors_register(api: NinjaAPI) -> None:
 
     @api.exception_handler(SweepRefused)
     def unswept(request: HttpRequest, error: SweepRefused) -> HttpResponse:
+        return _answer(request, str(error), 409)
+
+    @api.exception_handler(ExportRefused)
+    def unexported(request: HttpRequest, error: ExportRefused) -> HttpResponse:
         return _answer(request, str(error), 409)
 
     @api.exception_handler(NameRefused)

@@ -1,20 +1,22 @@
 """/questions: the answer with its citations, stopping it, and taking it home as a file."""
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from ninja import Router, Status
 from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
 from webapp.api.paging import Pages
 from webapp.api.schemas import AskedOut, QuestionOut, QuestionRecord
-from webapp.ask.export import export_response, question_record
 from webapp.ask.models import Question
+from webapp.ask.records import question_record
 from webapp.ask.selectors import question_detail, questions_of, require_stop
 from webapp.ask.services import answer_stop
+from webapp.export.answers import taken_question
+from webapp.export.forms import FormName, file_response
 
 router = Router(tags=["questions"])
 
@@ -41,6 +43,6 @@ def stop(request: ApiRequest, question_id: UUID) -> Status[AskedOut]:
 
 
 @router.get("/{question_id}/export.{form}")
-def export(request: ApiRequest, question_id: UUID, form: Literal["json", "md"]) -> HttpResponse:
-    """The question with its answer as a file: json or md."""
-    return export_response(question_detail(user=request.auth, question_id=question_id), form)
+def export(request: ApiRequest, question_id: UUID, form: FormName, pages: bool = False) -> HttpResponseBase:
+    """The question with its answer as a file; `pages`: a PDF or Word file with the cited pages as figures."""
+    return file_response(taken_question(question_detail(user=request.auth, question_id=question_id)), form, pages=pages)

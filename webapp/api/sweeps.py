@@ -10,10 +10,11 @@ from ninja.pagination import paginate
 from webapp.api.auth import ApiRequest
 from webapp.api.paging import Pages
 from webapp.api.schemas import CellOut, SweepOut, SweepRecord
-from webapp.checklist.export import export_response
 from webapp.checklist.models import Cell, Sweep
 from webapp.checklist.selectors import cell_list, sweep_detail, sweeps_of
 from webapp.checklist.services import sweep_continue, sweep_stop
+from webapp.export.forms import FormName, file_response
+from webapp.export.sweeps import taken_sweep
 from webapp.library.access import Right
 
 router = Router(tags=["sweeps"])
@@ -52,7 +53,8 @@ def go_on(request: ApiRequest, sweep_id: UUID) -> Status[Sweep]:
     return Status(202, sweep_detail(user=request.auth, sweep_id=sweep_id))
 
 
-@router.get("/{sweep_id}/export.csv")
-def export(request: ApiRequest, sweep_id: UUID) -> HttpResponseBase:
-    """The table: a line a document, and of each question the answer, its place and its quote."""
-    return export_response(sweep_detail(user=request.auth, sweep_id=sweep_id))
+@router.get("/{sweep_id}/export.{form}")
+def export(request: ApiRequest, sweep_id: UUID, form: FormName, pages: bool = False) -> HttpResponseBase:
+    """The table as a file: as a sheet, a line a document, and of each question the answer, its place and its quote; as a paper, a part a
+    document, with `pages` the cited pages as figures."""
+    return file_response(taken_sweep(sweep_detail(user=request.auth, sweep_id=sweep_id)), form, pages=pages)

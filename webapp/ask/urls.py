@@ -2,13 +2,12 @@
 
 from django.urls import path
 
-from webapp.ask import export, streams, views
+from webapp.ask import streams, views
 
 urlpatterns = [
     path("collections/<uuid:collection_id>/", views.collection, name="library-collection"),
     path("collections/<uuid:collection_id>/ask", views.ask, name="ask-question"),
     path("questions/<uuid:question_id>/", views.question, name="ask-detail"),
-    path("questions/<uuid:question_id>/export.<str:form>", export.question_export, name="ask-export"),
     path("answers/<uuid:answer_id>/stream", streams.answer_stream, name="ask-stream"),
     path("answers/<uuid:answer_id>/stop", views.stop, name="ask-stop"),
 ]

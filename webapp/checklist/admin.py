@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument
+from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument, Verdict
 from webapp.core.admin import ReadOnlyAdmin
 
 
@@ -38,3 +38,12 @@ class CellAdmin(ReadOnlyAdmin):
     list_filter = ("found",)
     list_select_related = ("document",)
     search_fields = ("answer", "error", "document__path")
+
+
+@admin.register(Verdict)
+class VerdictAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "cell", "person", "updated_at")
+    list_filter = ("judgement",)
+    list_select_related = ("cell", "person")
+    search_fields = ("note", "person__username")
+    date_hierarchy = "updated_at"

@@ -103,3 +103,26 @@ class Cell(Row):
 
     def __str__(self) -> str:
         return self.error or self.answer or "not found"
+
+
+class Judgement(models.TextChoices):
+    """What a person says of an answer."""
+
+    NONE = "", "not judged"
+    CONFIRMED = "confirmed", "confirmed"
+    WRONG = "wrong", "wrong"
+
+
+class Verdict(Row):
+    """What a person said of a cell, and noted beside it. There is none of a cell that nobody has judged. `updated_at` is when."""
+
+    cell = models.OneToOneField(Cell, on_delete=models.CASCADE, related_name="verdict")
+    judgement = models.CharField(max_length=9, choices=Judgement.choices, default=Judgement.NONE, blank=True)
+    note = models.TextField(blank=True)
+    person = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="verdicts")
+
+    class Meta:
+        ordering = ["-updated_at"]
+
+    def __str__(self) -> str:
+        return " · ".join(part for part in (self.get_judgement_display() if self.judgement else "", self.note) if part)

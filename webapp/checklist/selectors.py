@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from webapp.accounts.models import User
-from webapp.checklist.models import Cell, Sweep, SweepState, SweptDocument
+from webapp.checklist.models import Cell, Judgement, Sweep, SweepState, SweptDocument, Verdict
 from webapp.core.templatetags.words import counted
 from webapp.library.access import Right, reach, require
 from webapp.library.models import Collection
@@ -51,6 +51,8 @@ class Coverage:
     left_out: list[LeftOut]
     failed: list[LeftOut]
     askable_now: int
+    confirmed: int = 0
+    wrong: int = 0
 
     @property
     def has_more(self) -> bool:
@@ -100,6 +102,10 @@ class TableCell:
     @property
     def key(self) -> str:
         return f"cell-{self.document.number}-{self.number}"
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return getattr(self.cell, "verdict", None)
 
     @property
     def citations(self) -> list[dict[str, Any]]:
@@ -154,6 +160,19 @@ def cell_list(*, sweep: Sweep) -> QuerySet[Cell]:
     return Cell.objects.filter(document__sweep=sweep).select_related("document")
 
 
+def cell_detail(*, user: User, cell_id: UUID, right: Right = Right.CHANGE) -> Cell:
+    """Raises as sweep_detail does."""
+    cells = Cell.objects.select_related("document__sweep__checklist__collection__owner", "verdict__person")
+    cell = get_object_or_404(cells, reach(user, via="document__sweep__checklist__collection"), id=cell_id)
+    require(user, right, cell.document.sweep.checklist.collection)
+    return cell
+
+
+def table_cell(cell: Cell) -> TableCell:
+    """A cell in its place of the table."""
+    return TableCell(cell.document, cell.question, cell.document.sweep.checklist.questions[cell.question], cell)
+
+
 def coverage(*, sweep: Sweep) -> Coverage:
     questions = len(sweep.checklist.questions)
     counts = sweep.documents.select_related("document").annotate(
@@ -174,8 +193,14 @@ def coverage(*, sweep: Sweep) -> Coverage:
         found=sum(row.found for row in rows),
         left_out=[LeftOut(row.path, row.left_out) for row in rows if row.left_out],
         failed=_failed(sweep, [row for row in rows if row.failed]),
+        confirmed=_judged_as(sweep, Judgement.CONFIRMED),
+        wrong=_judged_as(sweep, Judgement.WRONG),
         askable_now=sum(row.document is not None and row.document.is_askable for row in rows if row.left_out),
     )
+
+
+def _judged_as(sweep: Sweep, judgement: Judgement) -> int:
+    return Verdict.objects.filter(cell__document__sweep=sweep, judgement=judgement).count()
 
 
 def _failed(sweep: Sweep, rows: Sequence[SweptDocument]) -> list[LeftOut]:
@@ -198,10 +223,14 @@ def pace(*, sweep: Sweep, left: int) -> Pace:
     return Pace(60 * answered / seconds, seconds / answered * left)
 
 
+def _judged() -> QuerySet[Cell]:
+    return Cell.objects.select_related("verdict__person")
+
+
 def table(*, sweep: Sweep, page: int) -> Table:
     found = Paginator(sweep.documents.all(), DOCUMENTS_A_PAGE).get_page(page)
     documents, questions = list(found.object_list), sweep.checklist.questions
-    cells = {(cell.document_id, cell.question): cell for cell in Cell.objects.filter(document__in=documents)}
+    cells = {(cell.document_id, cell.question): cell for cell in _judged().filter(document__in=documents)}
     by_document = [
         TableRow(
             document.path,
@@ -219,5 +248,5 @@ def table(*, sweep: Sweep, page: int) -> Table:
 def fresh_cells(*, sweep: Sweep, page: int, since: datetime) -> list[TableCell]:
     """Those of a page of the table that were answered since then."""
     documents = list(Paginator(sweep.documents.all(), DOCUMENTS_A_PAGE).get_page(page).object_list)
-    cells = Cell.objects.filter(document__in=documents, created_at__gte=since).select_related("document")
+    cells = _judged().filter(document__in=documents, created_at__gte=since).select_related("document")
     return [TableCell(cell.document, cell.question, sweep.checklist.questions[cell.question], cell) for cell in cells]

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.dispatch import receiver
 
 from webapp.accounts.models import User
-from webapp.checklist.models import SWEEP_ENDED, Cell, Checklist, Sweep, SweepState, SweptDocument
+from webapp.checklist.models import SWEEP_ENDED, Cell, Checklist, Judgement, Sweep, SweepState, SweptDocument, Verdict
 from webapp.core.words import printable
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.jobs.services import job_cancel, job_create
@@ -21,11 +21,16 @@ from webapp.library.selectors import document_list
 MOST_CHARACTERS = 2000
 # Sweeps take turns, so more of them end no sooner; one person's are not to fill the line.
 MOST_AT_ONCE = 5
+MOST_NOTE_CHARACTERS = 2000
 ACTIVE = (SweepState.WAITING, SweepState.RUNNING)
 
 
 class SweepRefused(Exception):
     """A sweep that cannot be made; the message says what to do."""
+
+
+class VerdictRefused(Exception):
+    """A verdict that cannot be kept; the message says why."""
 
 
 @transaction.atomic
@@ -111,6 +116,20 @@ def sweep_start(*, sweep: Sweep) -> bool:
 def sweep_end(*, sweep: Sweep, state: SweepState, error: str = "") -> bool:
     """Ends a sweep that has not ended."""
     return bool(Sweep.objects.filter(~Q(state__in=SWEEP_ENDED), id=sweep.id).update(state=state, error=error))
+
+
+def verdict_set(*, cell: Cell, person: User, judgement: str, note: str) -> Verdict | None:
+    """What this person says of the cell, in place of what was said before; nothing said takes the verdict back. Raises VerdictRefused."""
+    note = "\n".join(printable(line).rstrip() for line in note.strip().splitlines())
+    if judgement not in Judgement.values:
+        raise VerdictRefused("An answer is confirmed, wrong, or not judged.")
+    if len(note) > MOST_NOTE_CHARACTERS:
+        raise VerdictRefused(f"This note has {len(note):,} characters; the limit is {MOST_NOTE_CHARACTERS:,}.")
+    if not judgement and not note:
+        Verdict.objects.filter(cell=cell).delete()
+        return None
+    said = {"judgement": judgement, "note": note, "person": person}
+    return Verdict.objects.update_or_create(cell=cell, defaults=said)[0]
 
 
 @receiver(job_broke)

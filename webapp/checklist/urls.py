@@ -10,5 +10,5 @@ urlpatterns = [
     path("sweeps/<uuid:sweep_id>/", views.sweep, name="checklist-detail"),
     path("sweeps/<uuid:sweep_id>/stop", views.stop, name="checklist-stop"),
     path("sweeps/<uuid:sweep_id>/continue", views.go_on, name="checklist-continue"),
-    path("sweeps/<uuid:sweep_id>/export.csv", views.export, name="checklist-export"),
+    path("cells/<uuid:cell_id>/verdict", views.verdict, name="checklist-verdict"),
 ]

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "webapp.ask",
     "webapp.checklist",
     "webapp.sharing",
+    "webapp.export",
     "webapp.operate",
     "webapp.api",
 ]

@@ -1,0 +1,128 @@
+"""A question with its answer, and a conversation of several, as what can be taken home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from webapp.ask.models import Answer, Citation, Question
+from webapp.ask.records import question_record, usage_said
+from webapp.export.blocks import Block, Cited, Facts, Heading, Plain, Quoted, Said, Sheet, place_said
+from webapp.export.forms import Taken
+from webapp.export.pages import Pages
+
+HEAD = (
+    "question",
+    "answer",
+    "found",
+    "confidence",
+    "citation",
+    "document",
+    "path",
+    "page",
+    "first line",
+    "last line",
+    "quote",
+    "verified",
+    "model",
+    "asked at",
+)
+Row = tuple[str | int | float | None, ...]
+
+
+def taken_question(question: Question) -> Taken:
+    return Taken(
+        title=question.text,
+        record=lambda: question_record(question),
+        sheet=lambda: Sheet(HEAD, question_rows(question)),
+        blocks=lambda pages: question_blocks(question, Pages(wanted=pages)),
+        cited=lambda: question_cited(question),
+    )
+
+
+def taken_conversation(question: Question) -> Taken:
+    """The whole conversation that the question is part of, in the order in which it was asked."""
+    return Taken(
+        title=conversation(question)[0].text,
+        record=lambda: [question_record(row) for row in conversation(question)],
+        sheet=lambda: Sheet(HEAD, chain.from_iterable(map(question_rows, conversation(question)))),
+        blocks=lambda pages: _conversation_blocks(question, Pages(wanted=pages)),
+        cited=lambda: chain.from_iterable(map(question_cited, conversation(question))),
+    )
+
+
+def conversation(question: Question) -> list[Question]:
+    if question.conversation_id is None:
+        return [question]
+    rows = Question.objects.filter(conversation=question.conversation_id).select_related("answer", "collection")
+    return list(rows.order_by("created_at"))
+
+
+def _conversation_blocks(question: Question, pages: Pages) -> Iterator[Block]:
+    questions = conversation(question)
+    yield Heading(1, f"Asked of {question.collection.name}")
+    for row in questions:
+        yield from question_blocks(row, pages, level=2)
+
+
+def question_rows(question: Question) -> Iterator[Row]:
+    """One a citation; one without where there is none."""
+    answer = question.answer
+    said: Row = (question.text, answer.text or outcome(answer), "yes" if answer.found else "no", round(answer.confidence, 4))
+    about: Row = (answer.model, f"{question.created_at:%Y-%m-%d %H:%M:%S}")
+    citations = list(answer.citations.all())
+    for citation in citations:
+        place: Row = (citation.page, citation.first_line, citation.last_line)
+        verified = "yes" if citation.verified else "no"
+        yield (*said, citation.number, citation.document_name, citation.document_path, *place, citation.quote, verified, *about)
+    if not citations:
+        yield (*said, *(None,) * 8, *about)
+
+
+def question_blocks(question: Question, pages: Pages, level: int = 1) -> Iterator[Block]:
+    """`level` of its heading."""
+    answer = question.answer
+    yield Heading(level, question.text)
+    yield Said(answer.text) if answer.found and not answer.error else Plain(outcome(answer))
+    citations = list(answer.citations.select_related("document"))
+    if citations:
+        yield Heading(level + 1, "Citations")
+    for citation in citations:
+        source = citation.document_path or citation.document_name
+        yield Quoted(citation.number, source, spot(citation), citation.quote, citation.verified)
+        yield from pages.figure(citation.document, citation.page)
+    yield Heading(level + 1, "How it was answered")
+    yield Facts(list(_facts(question)))
+
+
+def question_cited(question: Question) -> Iterator[Cited]:
+    for citation in question.answer.citations.select_related("document"):
+        digest = citation.document.sha256 if citation.document else ""
+        yield Cited(citation.document_name, citation.document_path, spot(citation), citation.quote, digest)
+
+
+def outcome(answer: Answer) -> str:
+    """What to say where there is no answer to show."""
+    if answer.error:
+        return f"No answer: {answer.error}"
+    return "Not found in these documents." if answer.has_ended else "Not answered yet."
+
+
+def spot(citation: Citation) -> str:
+    return place_said(citation.page, citation.first_line, citation.last_line) or f"character {citation.start_char}"
+
+
+def _facts(question: Question) -> Iterator[tuple[str, str]]:
+    answer = question.answer
+    yield "Asked", f"{question.created_at:%Y-%m-%d %H:%M:%S %Z}"
+    if question.asked_as and question.asked_as != question.text:
+        yield "Asked as", question.asked_as
+    for left_out in question.left_out:
+        yield "Left out", str(left_out["path"])
+    yield "Answer", f"{answer.get_state_display()}, confidence {answer.confidence:.2f}"
+    yield "Model", f"{answer.model or 'none'}, mode: {answer.mode or 'none'}"
+    yield "Prompt hash", answer.prompt_hash or "none"
+    for name, value in sorted(usage_said(answer).items()):
+        yield name, f"{value:,}"
+    for name, seconds in sorted(answer.timings.items()):
+        yield name, f"{seconds:.3f}"

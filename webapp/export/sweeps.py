@@ -1,0 +1,167 @@
+"""A sweep's table as what can be taken home: a sheet with a row a document, or a paper with a part a document. A document at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+
+from webapp.checklist.models import Cell, Sweep, SweptDocument, Verdict
+from webapp.checklist.selectors import coverage
+from webapp.export.blocks import Block, Cited, ExportRefused, Facts, Grid, Heading, Plain, Sheet, place_said
+from webapp.export.forms import Taken
+from webapp.export.pages import Pages
+
+DOCUMENTS_AT_ONCE = 100
+# A paper with more is read by nobody and takes long to make.
+MOST_CELLS = 3000
+WIDTHS = (0.24, 0.22, 0.36, 0.18)
+
+
+def taken_sweep(sweep: Sweep) -> Taken:
+    return Taken(
+        title=sweep.checklist.collection.name,
+        record=lambda: sweep_record(sweep),
+        sheet=lambda: sweep_sheet(sweep),
+        blocks=lambda pages: sweep_blocks(_short_enough(sweep), Pages(wanted=pages)),
+        cited=lambda: sweep_cited(sweep),
+    )
+
+
+def sweep_record(sweep: Sweep) -> dict[str, Any]:
+    """Everything that the rows know of a sweep, JSON-ready."""
+    return {
+        "id": str(sweep.id),
+        "collection": str(sweep.checklist.collection_id),
+        "questions": sweep.checklist.questions,
+        "state": sweep.state,
+        "error": sweep.error,
+        "model": sweep.model,
+        "mode": sweep.mode,
+        "asked_at": sweep.created_at.isoformat(),
+        "coverage": coverage(sweep=sweep).line,
+        "documents": [_document_record(document, sweep.checklist.questions) for document in _documents(sweep)],
+    }
+
+
+def _document_record(document: SweptDocument, questions: list[str]) -> dict[str, Any]:
+    cells = document.cells.all()
+    about = {"name": document.name, "path": document.path, "sha256": document.sha256, "tokens": document.token_count}
+    return about | {"left_out": document.left_out, "answers": [_cell_record(cell, questions[cell.question]) for cell in cells]}
+
+
+def _cell_record(cell: Cell, question: str) -> dict[str, Any]:
+    names = ("answer", "found", "confidence", "citations", "nearest", "read_tokens", "error")
+    return {"question": question} | {name: getattr(cell, name) for name in names} | {"verdict": _verdict_record(cell)}
+
+
+def _verdict_record(cell: Cell) -> dict[str, Any] | None:
+    if (verdict := _verdict(cell)) is None:
+        return None
+    by = verdict.person.get_username() if verdict.person else None
+    return {"judgement": verdict.judgement, "note": verdict.note, "by": by, "at": verdict.updated_at.isoformat()}
+
+
+def sweep_sheet(sweep: Sweep) -> Sheet:
+    """A row a document; of each question the answer, its place, its quote, and where somebody has judged, the verdict."""
+    judged = Verdict.objects.filter(cell__document__sweep=sweep).exists()
+    head = ["document", "tokens", "state"]
+    for question in sweep.checklist.questions:
+        head += [question, f"{question} (place)", f"{question} (quote)", *([f"{question} (verdict)"] if judged else [])]
+    return Sheet(head, _rows(sweep, judged))
+
+
+def _rows(sweep: Sweep, judged: bool) -> Iterator[list[str | int | float | None]]:
+    questions = len(sweep.checklist.questions)
+    for document in _documents(sweep):
+        cells = {cell.question: cell for cell in document.cells.all()}
+        row: list[str | int | float | None] = [document.path, document.token_count, _state(document, len(cells), questions)]
+        for number in range(questions):
+            cell = cells.get(number)
+            row += [_answer(cell), _places(cell), _quotes(cell), *([_judged(cell)] if judged else [])]
+        yield row
+
+
+def sweep_blocks(sweep: Sweep, pages: Pages) -> Iterator[Block]:
+    covered = coverage(sweep=sweep)
+    yield Heading(1, sweep.checklist.collection.name)
+    yield Plain(f"{covered.line}. {covered.found:,} found.")
+    for document in _documents(sweep):
+        yield Heading(2, document.path)
+        if document.left_out:
+            yield Plain(f"Not asked: {document.left_out}")
+            continue
+        yield Grid(("Question", "Answer", "Quote and place", "Verdict"), list(_lines(document, sweep.checklist.questions)), WIDTHS)
+        for citation in (citation for cell in document.cells.all() for citation in cell.citations):
+            yield from pages.figure(document.document, citation["page"])
+    yield Heading(2, "How it was answered")
+    facts = {"Asked": f"{sweep.created_at:%Y-%m-%d %H:%M:%S %Z}", "Sweep": sweep.get_state_display(), "Model": sweep.model or "none"}
+    yield Facts([*facts.items(), ("Mode", sweep.mode or "none")])
+
+
+def _lines(document: SweptDocument, questions: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    cells = {cell.question: cell for cell in document.cells.all()}
+    for number, question in enumerate(questions):
+        cell = cells.get(number)
+        quote = "\n".join(part for part in (_quotes(cell), _places(cell)) if part)
+        yield question, _answer(cell), quote, _judged(cell)
+
+
+def sweep_cited(sweep: Sweep) -> Iterator[Cited]:
+    for document in _documents(sweep):
+        for citation in (citation for cell in document.cells.all() for citation in cell.citations):
+            spot = place_said(citation["page"], citation["first_line"], citation["last_line"])
+            yield Cited(document.name, document.path, spot, citation["quote"], document.sha256)
+
+
+def _documents(sweep: Sweep) -> Iterable[SweptDocument]:
+    cells: QuerySet[Cell] = Cell.objects.select_related("verdict__person").order_by("question")
+    return sweep.documents.select_related("document").prefetch_related(Prefetch("cells", cells)).iterator(DOCUMENTS_AT_ONCE)
+
+
+def _short_enough(sweep: Sweep) -> Sweep:
+    if (count := Cell.objects.filter(document__sweep=sweep).count()) > MOST_CELLS:
+        raise ExportRefused(f"These are {count:,} answers; a paper has at most {MOST_CELLS:,}. Save the table as Excel or CSV.")
+    return sweep
+
+
+def _state(document: SweptDocument, answered: int, questions: int) -> str:
+    if document.left_out:
+        return f"not asked: {document.left_out}"
+    return "asked" if answered == questions else f"{answered} of {questions} asked"
+
+
+def _answer(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    if cell.error:
+        return f"failed: {cell.error}"
+    return cell.answer if cell.found else "not found"
+
+
+def _places(cell: Cell | None) -> str:
+    return "; ".join(map(place, cell.citations)) if cell and cell.found and not cell.error else ""
+
+
+def _quotes(cell: Cell | None) -> str:
+    return " […] ".join(citation["quote"] for citation in cell.citations) if cell and cell.found and not cell.error else ""
+
+
+def place(citation: dict[str, Any]) -> str:
+    """page 12; line 40; lines 40-58; and what was not found there word for word says so."""
+    words = place_said(citation["page"], citation["first_line"], citation["last_line"])
+    return words if citation["verified"] else f"{words} (not verified)"
+
+
+def _judged(cell: Cell | None) -> str:
+    """confirmed: the note (alice, 2026-11-21)"""
+    if cell is None or (verdict := _verdict(cell)) is None:
+        return ""
+    by = verdict.person.get_username() if verdict.person else "somebody who is gone"
+    said = ": ".join(part for part in (verdict.get_judgement_display() if verdict.judgement else "", verdict.note) if part)
+    return f"{said} ({by}, {verdict.updated_at:%Y-%m-%d})"
+
+
+def _verdict(cell: Cell) -> Verdict | None:
+    return getattr(cell, "verdict", None)
