@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gguf import GGUFReader
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
 from engine.errors import ModelDamaged
 from engine.loading.byte_level import LLAMA3_PATTERN, O200K_PATTERN, gpt2_split, pattern_split, smollm_split
+from engine.loading.gguf_config import QuickReader
 
 # tokenizer.ggml.token_type of the tokens that no merging makes: special ones, and added words such as `<think>`.
 CONTROL, USER_DEFINED = 3, 4
@@ -36,7 +36,7 @@ SPLITS = {
 def gguf_tokenizer_json(path: Path) -> str:
     """The vocabulary of a GGUF file as tokenizer.json. Raises ModelDamaged for a file or a kind of vocabulary that we cannot read."""
     try:
-        fields = GGUFReader(path).fields
+        fields = QuickReader(path).fields
         kind, pre = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("model", "pre"))
         tokens, types, merges = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges"))
     except (KeyError, ValueError, IndexError) as error:
