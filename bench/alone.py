@@ -1,10 +1,13 @@
-"""What each part of locating finds alone, beside what they find together: words by BM25 (`bm25`). Scored like what was located."""
+"""What each part of locating finds alone, beside what they find together: words by BM25 (`bm25`), and the attention scan (`scan`) where the
+engine has one. Scored like what was located."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bench.scoring import Answered, Gold, Metrics, locate_shares
+from engine.engine import Engine
+from engine.face import EngineFace
 from engine.places import Texts, by_words, candidates
 from engine.prompt import Prompt
 from ingest.ask import SourcePlaces
@@ -12,10 +15,12 @@ from ingest.ask import SourcePlaces
 MOST = 10  # locate@10 looks no further
 
 
-def alone(prompt: Prompt, places: SourcePlaces, question: str) -> dict[str, list[Answered]]:
+def alone(engine: EngineFace, prompt: Prompt, places: SourcePlaces, question: str) -> dict[str, list[Answered]]:
     """The best passages by each part alone, as `ask --json` prints located ones."""
-    texts = Texts(prompt)
-    return {"bm25": [places.located(texts.located(place)) for place in by_words(prompt, candidates(prompt, question, MOST))]}
+    texts, found = Texts(prompt), {"bm25": by_words(prompt, candidates(prompt, question, MOST))}
+    if isinstance(engine, Engine) and engine.indexes:
+        found["scan"] = engine.scan(prompt, question, MOST)
+    return {part: [places.located(texts.located(place)) for place in best] for part, best in found.items()}
 
 
 def alone_shares(golds: Sequence[Gold], answers: Sequence[Answered]) -> Metrics:

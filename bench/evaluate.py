@@ -1,8 +1,8 @@
 """`python -m bench.evaluate QA_SET [--limit N] [--json OUT]`: asks every question of a QA set and scores the answers.
 
-A QA set is a folder with `documents/` and `questions.jsonl` (design.md, section 6). Each document is read once, and its prompt serves
-all of its questions. Beside what the engine located stands what each of its parts finds alone (bench.alone). Metrics on stdout, progress on
-stderr.
+A QA set is a folder with `documents/` and `questions.jsonl` (design.md, section 6). Each document is parsed and indexed once, and its
+prompt serves all of its questions; what they look at is read when they come. Beside what the engine located stands what each part finds
+alone (bench.alone). Metrics on stdout, progress on stderr.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class _Room:
     documents: Path
     home: Path
     tokenizer: Tokenizer
+    engine: EngineFace
     report: Report
     desks: dict[tuple[str, ...] | None, _Desk] = field(default_factory=dict)
 
@@ -64,6 +65,10 @@ class _Room:
         if not sources.read:
             raise AnswerFailed(f"No document of {names or self.documents} can be read.")
         prompt = prompt_over(sources.read, self.home)
+        for event in self.engine.prefill(prompt):
+            if event.tier != "index":
+                break
+            self.report(Progress("indexing", event.tokens_done, event.tokens, "tokens"))
         return _Desk(prompt, {source.id: source for source in sources.read}, time.perf_counter() - started)
 
 
@@ -73,8 +78,9 @@ def main() -> int:
     try:
         golds = spread(read_questions(arguments.set), arguments.limit)
         home = home_folder()
-        room = _Room(arguments.set / "documents", home, Tokenizer.open(model_folder()), console)
-        answers = list(_answers(golds, room, open_engine(home), console))
+        engine = open_engine(home)
+        room = _Room(arguments.set / "documents", home, Tokenizer.open(model_folder()), engine, console)
+        answers = list(_answers(golds, room, engine, console))
     except (EngineError, AnswerFailed, OSError) as error:
         console.clear()
         print(error, file=sys.stderr)
@@ -121,7 +127,7 @@ def _answers(golds: Sequence[Gold], room: _Room, engine: EngineFace, console: Co
     for done, gold in enumerate(golds, 1):
         desk = room.desk(gold.documents)
         answered = ask(engine, desk.prompt, desk.sources, gold.question, parse_s=desk.parse_s, watch=_ignore)
-        yield answered | {"alone": alone(desk.prompt, SourcePlaces(desk.sources), gold.question)}
+        yield answered | {"alone": alone(engine, desk.prompt, SourcePlaces(desk.sources), gold.question)}
         left = (time.perf_counter() - started) / done * (len(golds) - done)
         console(Progress("asking", done, len(golds), f"questions, {left:,.0f} s left"))
 

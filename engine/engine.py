@@ -203,6 +203,11 @@ class Engine:
         hits = self._way.hits(prompt, question, limit)
         return self._scheduler.run(self._way.look(prompt, hits, question, Spent(), limit)).places
 
+    @property
+    def indexes(self) -> bool:
+        """Whether the model has a scan head, so that prefill begins with an index tier."""
+        return self._indexer is not None
+
     def scan(self, prompt: Prompt, question: str, limit: int) -> list[Place]:
         """The best chunks by the attention scan alone, best first; none where nothing is indexed. Raises an EngineError."""
         if self._indexer is None:

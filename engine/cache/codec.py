@@ -104,7 +104,9 @@ def codec_named(name: str | None) -> Codec:
     if name is None:
         return BF16
     if name not in CHOICES:
-        raise EngineError(f"State is stored in {' or '.join(CHOICES)}, not in {name}. Set LONGREAD_STORE_CODEC to one of them, or unset it.")
+        raise EngineError(
+            f"State is stored in {' or '.join(CHOICES)}, not in {name}. Set LONGREAD_STORE_CODEC to one of them, or unset it."
+        )
     return CHOICES[name]
 
 
