@@ -12,6 +12,7 @@ from transformers import Llama4TextConfig
 from transformers.models.llama4.modeling_llama4 import Llama4TextMoe
 
 from engine.config import Experts
+from engine.model.experts import padded, times
 from engine.model.moe import MoE, by_expert
 from tests.engine.tiny import CONFIG
 
@@ -163,3 +164,11 @@ def test_it_makes_none_of_the_published_mistakes(mistake: object) -> None:
     # Every token would show it, not only the worst of them.
     apart = (routed - mistake(state, x, logits)).abs().amax(-1)
     assert float(apart.min()) > MISTAKE
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(1, 1), (15, 15), (16, 16), (17, 32), (100, 112)])
+def test_bf16_rows_of_an_expert_are_padded_to_a_few_numbers_and_none_is_seen(rows: int, expected: int) -> None:
+    x, weight = inputs(rows).bfloat16(), torch.nn.Parameter(inputs(2 * C, seed=2).view(2, C, C).bfloat16(), requires_grad=False)
+    assert len(padded(x)) == expected
+    assert len(padded(x.float())) == rows
+    torch.testing.assert_close(times(x, weight, 1), x @ weight[1], rtol=2e-2, atol=2e-2)
