@@ -55,13 +55,13 @@ class Scripted:
     def read(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> None:
         self(ids, segments, features)
 
-    def __call__(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> Tensor:
+    def __call__(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None, rows: Sequence[int] | None = None) -> Tensor:
         assert features is None
         self.packs.append({segment.cache.name: segment.tokens for segment in segments})  # type: ignore[attr-defined]
         assert self.free.wait(SECONDS)
         if BAD in ids:
             raise IndexError("no such token")
-        return ids[:, None].float()
+        return ids[:, None].float() if rows is None else ids[list(rows), None].float()
 
     def logits(self, hidden: Tensor) -> Tensor:
         self.rows.append(len(hidden))
