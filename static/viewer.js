@@ -1,4 +1,4 @@
-// Small helps over pages that work without them: opens the source at its quote, keeps folds open while a page refreshes
+// Small helps over pages that work without them: opens the source at its quote, keeps folds as they are while a page refreshes
 // itself, counts seconds, and a few keys. Knows no page in particular.
 "use strict";
 
@@ -44,17 +44,15 @@
 
   // ------------------------------------------------------------------ what htmx puts in
 
-  let openFolds = [];
-  let scrolled = 0;
+  // A fold stays as somebody left it while the page refreshes itself, open or shut.
+  let folds = [];
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const pane = event.detail.target.querySelector(".answer-pane");
-    if (pane) scrolled = pane.scrollTop;
-    openFolds = all("details[id][open]:not(.contents)", event.detail.target).map((fold) => fold.id);
+    folds = all("details[id]", event.detail.target).map((fold) => [fold.id, fold.open]);
   });
   document.addEventListener("htmx:afterSwap", () => {
-    for (const id of openFolds) {
+    for (const [id, open] of folds) {
       const fold = document.getElementById(id);
-      if (fold) fold.open = true;
+      if (fold) fold.open = open;
     }
   });
   document.addEventListener("htmx:load", (event) => {
@@ -177,7 +175,8 @@
   // ------------------------------------------------------------------ keys
 
   const KEYS = [
-    ["/", "ask", () => document.getElementById("question"), (box) => box.focus()],
+    ["/", "ask", () => document.getElementById("question") || document.getElementById("questions"), (box) => box.focus()],
+    ["s", "search", () => document.getElementById("search"), (box) => box.select()],
     ["1 – 9", "open that quote", () => document.querySelector(".citation-link"), null],
     ["←", "previous page", () => document.querySelector('#source [rel="prev"]'), (link) => link.click()],
     ["→", "next page", () => document.querySelector('#source [rel="next"]'), (link) => link.click()],
@@ -235,6 +234,25 @@
       event.preventDefault();
       entry[3](found);
     }
+  });
+
+  for (const button of all("[data-keys]")) {
+    button.hidden = false;
+    button.addEventListener("click", help);
+  }
+
+  // ------------------------------------------------------------------ a menu closes when one goes elsewhere
+
+  function closeMenus(but) {
+    for (const menu of all("[data-menu][open]")) if (!menu.contains(but)) menu.open = false;
+  }
+  document.addEventListener("click", (event) => closeMenus(event.target));
+  document.addEventListener("focusin", (event) => closeMenus(event.target));
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && document.querySelector("[data-menu][open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
   });
 
   firstLook();

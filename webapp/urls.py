@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from webapp.api.api import api
+from webapp.core.appearance import choose
 from webapp.core.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -19,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("webapp.jobs.urls")),
     path("", include("webapp.operate.urls")),
     path("api/v1/", api.urls),
+    path("appearance", choose, name="core-appearance"),
     path("healthz", healthz, name="core-health"),
     path("admin/", admin.site.urls),
 ]

@@ -75,6 +75,7 @@ POST   jobs/<uuid:job_id>/retry                                                 
 POST   jobs/<uuid:job_id>/cancel                                                login link  404   404   404   link
 GET    dashboard/                                                               login 404   404   404   404   200
 GET    metrics                                                                  404   404   404   404   404   404
+POST   appearance                                                               link  link  link  link  link  link
 GET    healthz                                                                  200   200   200   200   200   200
 
 GET    api/v1/                                                                  404   404   404   404   404   404

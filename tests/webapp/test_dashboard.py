@@ -123,6 +123,14 @@ def test_it_says_what_failed_and_offers_to_try_again(operator: Client, collectio
     assert "1 job failed in the last day." in html
 
 
+def test_it_goes_by_the_job_at_work_and_not_by_a_later_one_that_failed(operator: Client, collection: Collection) -> None:
+    reading = document(collection, DocumentState.READING)
+    at_work = {"worker": "engine@here", "stage": "indexing", "done": 1, "total": 9, "unit": "tokens", "heartbeat_at": timezone.now()}
+    job(reading, JobKind.PREFILL, JobState.RUNNING, **at_work)
+    job(reading, JobKind.PARSE, JobState.CANCELLED, error="Cancelled.")
+    assert "engine@here is at it: indexing, 1 of 9 tokens." in shown(operator)
+
+
 def test_it_says_that_the_store_is_full(operator: Client, collection: Collection) -> None:
     job(document(collection, DocumentState.INDEXED), JobKind.PREFILL, JobState.DONE)
     assert "The store has no room for the rest of its state" in shown(operator)

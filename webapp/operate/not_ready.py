@@ -28,7 +28,7 @@ _URGENCY = Case(
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """`job` is the newest of the document's; `reason` says why it is not ready, and what helps."""
+    """`job` is the one that works on the document or waits to, else its newest; `reason` says why it is not ready, and what helps."""
 
     document: Document
     job: Job | None
@@ -49,7 +49,7 @@ def documents_not_ready(words: str = "") -> QuerySet[Document]:
 def not_ready(workers: Sequence[WorkerInfo], words: str = "") -> list[NotReady]:
     documents = list(documents_not_ready(words)[:SHOWN])
     newest: dict[object, Job] = {}
-    for job in Job.objects.filter(document__in=documents).order_by("created_at"):
+    for job in sorted(Job.objects.filter(document__in=documents), key=lambda job: (not job.has_ended, job.created_at)):
         newest[job.document_id] = job
     living = {queue for worker in workers if worker.is_alive for queue in worker.queue.split(",")}
     return [_explained(document, newest.get(document.id), living) for document in documents]
