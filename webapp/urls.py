@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from webapp.api.api import api
+from webapp.api.api import urlpatterns_of_api
 from webapp.core.appearance import choose
 from webapp.core.health import healthz
 
@@ -19,7 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("webapp.sharing.urls")),
     path("", include("webapp.jobs.urls")),
     path("", include("webapp.operate.urls")),
-    path("api/v1/", api.urls),
+    path("api/v1/", include(urlpatterns_of_api())),
     path("appearance", choose, name="core-appearance"),
     path("healthz", healthz, name="core-health"),
     path("admin/", admin.site.urls),

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from webapp.accounts.models import ApiToken, Invitation, SignIn, User
 from webapp.accounts.services import token_create
+from webapp.api.models import PartialUpload, Reply
 from webapp.ask.models import Answer, Citation, Conversation, Question
 from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument, Verdict
 from webapp.jobs.models import DiskReading, Job, JobKind, Worker
@@ -35,6 +36,8 @@ def rows(alice: User, collection: Collection) -> str:
     answer = Answer.objects.create(question=question, job=job)
     Membership.objects.create(collection=collection, user=alice)
     Invitation.objects.create(owner=alice, prefix="x", digest="x", expires_at=timezone.now())
+    PartialUpload.objects.create(owner=alice, collection=collection, name="a.pdf", size_bytes=1)
+    Reply.objects.create(owner=alice, key="k", digest="x")
     SignIn.objects.create(user=alice, session_key="x")
     link_create(answer=answer, owner=alice, days=1)
     Citation.objects.create(answer=answer, number=1, document_name="a.pdf", document_path="a.pdf", quote="90", start_char=0, end_char=2)

@@ -9,18 +9,39 @@ from ninja.files import UploadedFile
 from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
-from webapp.api.limits import AskThrottle
+from webapp.api.limits import AskThrottle, CallThrottle
+from webapp.api.models import PartialUpload
 from webapp.api.paging import Pages
-from webapp.api.schemas import AskedOut, CollectionIn, CollectionOut, DocumentOut, QuestionIn, QuestionOut, SweepIn, SweepRecord, UploadOut
+from webapp.api.parts import upload_begin
+from webapp.api.schemas import (
+    AskedOut,
+    CollectionIn,
+    CollectionOut,
+    CollectionPatch,
+    DocumentOrder,
+    DocumentOut,
+    PartialIn,
+    PartialOut,
+    QuestionIn,
+    QuestionOut,
+    QuestionRecord,
+    SweepIn,
+    SweepRecord,
+    UploadOut,
+    Wait,
+)
+from webapp.api.streaming import wait_for_end
 from webapp.ask.models import Question
-from webapp.ask.selectors import followed
+from webapp.ask.records import question_record
+from webapp.ask.selectors import followed, question_detail
 from webapp.ask.services import question_ask
 from webapp.checklist.models import Sweep
 from webapp.checklist.services import sweep_create
+from webapp.core.listing import Listing
 from webapp.library.access import Right
 from webapp.library.models import Collection, Document
-from webapp.library.selectors import collection_detail, collection_list
-from webapp.library.services import collection_create, collection_delete
+from webapp.library.selectors import collection_detail, collection_list, document_files
+from webapp.library.services import collection_create, collection_delete, collection_rename
 from webapp.upload.services import files_accept
 
 router = Router(tags=["collections"])
@@ -42,6 +63,13 @@ def detail(request: ApiRequest, collection_id: UUID) -> Collection:
     return collection_detail(user=request.auth, collection_id=collection_id)
 
 
+@router.patch("/{collection_id}", response=CollectionOut)
+def rename(request: ApiRequest, collection_id: UUID, body: CollectionPatch) -> Collection:
+    collection = collection_detail(user=request.auth, collection_id=collection_id, right=Right.OWN)
+    collection_rename(collection=collection, name=body.name)
+    return collection
+
+
 @router.delete("/{collection_id}", response={204: None})
 def delete(request: ApiRequest, collection_id: UUID) -> Status[None]:
     """Deletes the collection with its documents, their files and their stored state."""
@@ -51,8 +79,11 @@ def delete(request: ApiRequest, collection_id: UUID) -> Status[None]:
 
 @router.get("/{collection_id}/documents", response=list[DocumentOut])
 @paginate(Pages)
-def documents(request: ApiRequest, collection_id: UUID) -> QuerySet[Document]:
-    return collection_detail(user=request.auth, collection_id=collection_id).documents.prefetch_related("jobs")
+def documents(request: ApiRequest, collection_id: UUID, find: str = "", sort: DocumentOrder = "name") -> QuerySet[Document]:
+    """Every file, those of archives too; `find` is part of a name."""
+    collection = collection_detail(user=request.auth, collection_id=collection_id)
+    listing = Listing.of({"find": find, "sort": sort})
+    return document_files(collection=collection, listing=listing).prefetch_related("jobs")
 
 
 @router.post("/{collection_id}/documents", response={202: UploadOut})
@@ -62,22 +93,33 @@ def upload(request: ApiRequest, collection_id: UUID, files: File[list[UploadedFi
     return Status(202, {"files": files_accept(collection=collection, files=files)})
 
 
+@router.post("/{collection_id}/uploads", response={201: PartialOut})
+def begin(request: ApiRequest, collection_id: UUID, body: PartialIn) -> Status[PartialUpload]:
+    """Begins a large file that comes in parts: PUT them to /uploads/ID, then finish it."""
+    collection = collection_detail(user=request.auth, collection_id=collection_id, right=Right.CHANGE)
+    return Status(201, upload_begin(owner=request.auth, collection=collection, name=body.name, size_bytes=body.size_bytes))
+
+
 @router.get("/{collection_id}/questions", response=list[QuestionOut])
 @paginate(Pages)
 def questions(request: ApiRequest, collection_id: UUID) -> QuerySet[Question]:
     return collection_detail(user=request.auth, collection_id=collection_id).questions.select_related("answer")
 
 
-@router.post("/{collection_id}/questions", response={202: AskedOut}, throttle=[AskThrottle()])
-def ask(request: ApiRequest, collection_id: UUID, body: QuestionIn) -> Status[AskedOut]:
-    """Queues the question; ask for /questions/ID until its state is done, stopped or failed."""
+@router.post("/{collection_id}/questions", response={202: AskedOut, 200: QuestionRecord}, throttle=[CallThrottle(), AskThrottle()])
+def ask(request: ApiRequest, collection_id: UUID, body: QuestionIn, wait: Wait = 0) -> Status[Any]:
+    """Queues the question; follow it at /questions/ID/stream, or ask for /questions/ID until its state is done, stopped or failed.
+
+    With `wait` the answer is given here if it ends within so many seconds (200), and otherwise its ids as ever (202)."""
     collection = collection_detail(user=request.auth, collection_id=collection_id)
     before = followed(collection=collection, question_id=body.follows) if body.follows else None
     question = question_ask(collection=collection, owner=request.auth, text=body.question, follows=before, left_out=body.left_out)
+    if wait and wait_for_end(answer=question.answer, seconds=wait):
+        return Status(200, question_record(question_detail(user=request.auth, question_id=question.id)))
     return Status(202, AskedOut.of(question))
 
 
-@router.post("/{collection_id}/sweeps", response={202: SweepRecord}, throttle=[AskThrottle()])
+@router.post("/{collection_id}/sweeps", response={202: SweepRecord}, throttle=[CallThrottle(), AskThrottle()])
 def sweep(request: ApiRequest, collection_id: UUID, body: SweepIn) -> Status[Sweep]:
     """Puts the same questions to every document, each alone; ask for /sweeps/ID until its state is done, stopped or failed."""
     collection = collection_detail(user=request.auth, collection_id=collection_id, right=Right.CHANGE)

@@ -1,15 +1,15 @@
-"""/documents/ID: look at, delete, and read again."""
+"""/documents/ID: look at, rename, move, delete, and read again."""
 
 from uuid import UUID
 
 from ninja import Router, Status
 
 from webapp.api.auth import ApiRequest
-from webapp.api.schemas import DocumentOut
+from webapp.api.schemas import DocumentOut, DocumentPatch
 from webapp.library.access import Right
 from webapp.library.models import Document
-from webapp.library.selectors import document_detail
-from webapp.library.services import document_delete
+from webapp.library.selectors import collection_detail, document_detail
+from webapp.library.services import document_delete, document_move, document_rename
 from webapp.upload.services import document_retry
 
 router = Router(tags=["documents"])
@@ -17,6 +17,17 @@ router = Router(tags=["documents"])
 
 @router.get("/{document_id}", response=DocumentOut)
 def detail(request: ApiRequest, document_id: UUID) -> Document:
+    return document_detail(user=request.auth, document_id=document_id)
+
+
+@router.patch("/{document_id}", response=DocumentOut)
+def change(request: ApiRequest, document_id: UUID, body: DocumentPatch) -> Document:
+    """Renames it, moves it to another collection of its owner's, or both. Nothing is read again."""
+    document = document_detail(user=request.auth, document_id=document_id, right=Right.OWN if body.collection else Right.CHANGE)
+    if body.name is not None:
+        document_rename(document=document, name=body.name)
+    if body.collection is not None and body.collection != document.collection_id:
+        document_move(document=document, target=collection_detail(user=request.auth, collection_id=body.collection, right=Right.OWN))
     return document_detail(user=request.auth, document_id=document_id)
 
 
@@ -29,6 +40,6 @@ def delete(request: ApiRequest, document_id: UUID) -> Status[None]:
 
 @router.post("/{document_id}/retry", response={202: DocumentOut})
 def retry(request: ApiRequest, document_id: UUID) -> Status[Document]:
-    """Reads a failed document again from its original."""
+    """Reads a document again from its original."""
     document_retry(document=document_detail(user=request.auth, document_id=document_id, right=Right.CHANGE))
     return Status(202, document_detail(user=request.auth, document_id=document_id))

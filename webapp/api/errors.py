@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from webapp.api.parts import PartRefused
 from webapp.ask.services import QuestionRefused
 from webapp.checklist.services import SweepRefused
 from webapp.export.blocks import ExportRefused
-from webapp.library.services import NameRefused
+from webapp.library.services import MoveRefused, NameRefused
+
+logger = logging.getLogger(__name__)
 
 
 def errors_register(api: NinjaAPI) -> None:
@@ -45,6 +50,19 @@ def errors_register(api: NinjaAPI) -> None:
     @api.exception_handler(ExportRefused)
     def unexported(request: HttpRequest, error: ExportRefused) -> HttpResponse:
         return _answer(request, str(error), 409)
+
+    @api.exception_handler(PartRefused)
+    def unfit(request: HttpRequest, error: PartRefused) -> HttpResponse:
+        return _answer(request, str(error), 409)
+
+    @api.exception_handler(MoveRefused)
+    def unmoved(request: HttpRequest, error: MoveRefused) -> HttpResponse:
+        return _answer(request, str(error), 409)
+
+    @api.exception_handler(Exception)
+    def broken(request: HttpRequest, error: Exception) -> HttpResponse:
+        logger.error("The API broke at %s.", request.path, exc_info=error)
+        return _answer(request, "Something broke here. It is in the log; try again, or tell whoever runs this Longread.", 500)
 
     @api.exception_handler(NameRefused)
     def misnamed(request: HttpRequest, error: NameRefused) -> HttpResponse:

@@ -4,13 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, StreamingHttpResponse
 from ninja import Router, Status
 from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
 from webapp.api.paging import Pages
-from webapp.api.schemas import AskedOut, QuestionOut, QuestionRecord
+from webapp.api.schemas import AskedOut, QuestionOut, QuestionRecord, Wait
+from webapp.api.streaming import stream_response, wait_for_end
+from webapp.ask.live import after_of
 from webapp.ask.models import Question
 from webapp.ask.records import question_record
 from webapp.ask.selectors import question_detail, questions_of, require_stop
@@ -20,6 +22,8 @@ from webapp.export.forms import FormName, file_response
 
 router = Router(tags=["questions"])
 
+STREAM: dict[str, Any] = {"responses": {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}}
+
 
 @router.get("", response=list[QuestionOut])
 @paginate(Pages)
@@ -28,9 +32,19 @@ def questions(request: ApiRequest) -> QuerySet[Question]:
 
 
 @router.get("/{question_id}", response=QuestionRecord)
-def detail(request: ApiRequest, question_id: UUID) -> dict[str, Any]:
-    """`answer` has the shape that `./run ask --json` prints; it fills while the state is streaming."""
+def detail(request: ApiRequest, question_id: UUID, wait: Wait = 0) -> dict[str, Any]:
+    """`answer` has the shape that `./run ask --json` prints; it fills while the state is streaming. `wait` so many seconds for its end."""
+    if wait:
+        wait_for_end(answer=question_detail(user=request.auth, question_id=question_id).answer, seconds=wait)
     return question_record(question_detail(user=request.auth, question_id=question_id))
+
+
+@router.get("/{question_id}/stream", openapi_extra=STREAM)
+def stream(request: ApiRequest, question_id: UUID) -> StreamingHttpResponse:
+    """Server-sent events with JSON data: `located` places, `token` text, `citation`s, and at the end `done` with the whole record.
+
+    `restart` says that the answer begins anew. A cut stream goes on after the header `Last-Event-ID`."""
+    return stream_response(question_detail(user=request.auth, question_id=question_id), after_of(request.headers.get("Last-Event-ID", "")))
 
 
 @router.post("/{question_id}/stop", response={202: AskedOut})

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
+from webapp.api.parts import PART_BYTES
 from webapp.ask.models import Question
 from webapp.checklist.models import Sweep
 from webapp.checklist.selectors import coverage
 from webapp.jobs.models import Job
 from webapp.library.models import Document
+
+# How many seconds a request may wait for the end of an answer.
+Wait = Annotated[int, Query(ge=0, le=60)]
+DocumentOrder = Literal["name", "newest", "state", "size", "tokens"]
 
 # PostgreSQL keeps no NUL in a text.
 NO_NUL = r"^[^\x00]*$"
@@ -26,6 +31,46 @@ class CollectionOut(Schema):
     id: UUID
     name: str
     created_at: datetime
+
+
+class CollectionPatch(Schema):
+    name: str = Field(..., pattern=NO_NUL)
+
+
+class DocumentPatch(Schema):
+    """What is to change: its name, the collection that it is in (another one of the same owner), or both."""
+
+    name: str | None = Field(None, pattern=NO_NUL)
+    collection: UUID | None = None
+
+
+class PartialIn(Schema):
+    name: str = Field(..., pattern=NO_NUL, min_length=1, max_length=255)
+    size_bytes: int = Field(..., ge=1, le=2**53)
+
+
+class PartialOut(Schema):
+    """A file that comes in parts: `offset` of `size_bytes` are here; a part has at most `part_bytes`."""
+
+    id: UUID
+    collection: UUID = Field(..., alias="collection_id")
+    name: str
+    size_bytes: int
+    offset: int
+    part_bytes: int = PART_BYTES
+    created_at: datetime
+
+
+class FinishIn(Schema):
+    """`sha256` in hexadecimal digits, or nothing."""
+
+    sha256: str = Field("", pattern="^([0-9a-fA-F]{64})?$")
+
+
+class ErrorOut(Schema):
+    """What is wrong and what to do, in a sentence."""
+
+    error: str
 
 
 class ProgressOut(Schema):

@@ -138,6 +138,12 @@ def document_uploads(*, collection: Collection, listing: Listing = PLAIN) -> Que
     return found.annotate(progressed=PROGRESSED).order_by(*listing.order(DOCUMENT_ORDERS))
 
 
+def document_files(*, collection: Collection, listing: Listing = PLAIN) -> QuerySet[Document]:
+    """Archives and files, those of archives included."""
+    found = collection.documents.filter(path__icontains=listing.find) if listing.find else collection.documents.all()
+    return found.annotate(progressed=PROGRESSED).order_by(*listing.order(DOCUMENT_ORDERS))
+
+
 def document_twins(*, user: User, collection: Collection, documents: Iterable[Document]) -> dict[UUID, list[Document]]:
     """To each document of the collection the others that are the same file byte for byte, among its owner's that the user may see."""
     rows = list(documents)
