@@ -35,8 +35,8 @@ from engine.turns import TURN_TOKENS
 MODE = "isolated scan"
 # So many tokens wait for the model at once: it is never short of them, and their states take 30 MB in the bundled model.
 BATCH_TOKENS = 2 * TURN_TOKENS
-# Some 20 ms of scanning; then others have a turn.
-SLICE_CHUNKS = 2048
+# Some 15 ms of scanning, over 30 MB of records; then others have a turn.
+SLICE_CHUNKS = 512
 # Located chunks that wait to be indexed; of more than this the oldest are no longer in a hurry.
 MOST_WANTED = 256
 
@@ -88,7 +88,9 @@ class Indexer:
                     scanning.put(number, record)
                     number += 1
                     if number % SLICE_CHUNKS == 0:
+                        reading.give_back()
                         yield ()
+            reading.give_back()
         for number, entry in damaged.items():
             made = yield from self._read([entry])
             with suppress(StoreFull):

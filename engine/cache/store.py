@@ -25,6 +25,7 @@ import lmdb
 from engine.cache import scrub
 from engine.cache.folder import FILE, MOST_READERS, Opened, remove_other_layouts, reserve
 from engine.cache.ledger import KINDS, NOBODY, KeptFor, Kind, Ledger, Tables
+from engine.cache.mapped import Stretch
 from engine.cache.stats import BUDGET, MOST_TABLES, StoreStats, free_pages, read_stats
 from engine.errors import StoreFull
 
@@ -284,11 +285,19 @@ class Reading:
 
     def __init__(self, store: ChunkStore, tables: Tables, transaction: lmdb.Transaction) -> None:
         self._store, self._tables, self._in = store, tables, transaction
+        self._looked_at = Stretch()
 
     def view(self, kind: Kind, key: bytes) -> memoryview | None:
         """The value where it lies in the memory map, until the reading ends; None if it is not there or is damaged (then it is dropped).
         Its checksum is looked at when this process first meets the key."""
-        return self._store.seen(kind, key, self._stored(kind, key))
+        value = self._store.seen(kind, key, self._stored(kind, key))
+        if value is not None:
+            self._looked_at.add(value)
+        return value
+
+    def give_back(self) -> None:
+        """What was viewed so far need not stay in this process's memory; the views stay valid."""
+        self._looked_at.give_back()
 
     def held(self, kind: Kind, key: bytes) -> bool:
         """Was there anything under this key, damaged or not?"""
