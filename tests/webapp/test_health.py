@@ -24,10 +24,12 @@ from tests.remote_server import scripted, status
 from webapp.core import health
 from webapp.core.model_server import ServerWatch
 
+# The checks ask the database too.
+pytestmark = pytest.mark.django_db
+
 DEAD = "redis://:hunter2@127.0.0.1:1/0"
 
 
-@pytest.mark.django_db
 def test_it_is_well_when_every_part_answers() -> None:
     response = _healthz()
     assert response.status_code == 200
@@ -35,7 +37,6 @@ def test_it_is_well_when_every_part_answers() -> None:
     assert response["Cache-Control"] == "no-store"
 
 
-@pytest.mark.django_db
 def test_it_names_what_breaks_without_the_broker_and_tells_no_secret(settings: Settings) -> None:
     settings.REDIS_URL = DEAD
     response = _healthz()
@@ -48,21 +49,18 @@ def test_it_names_what_breaks_without_the_broker_and_tells_no_secret(settings: S
     assert "127.0.0.1" not in response.content.decode()
 
 
-@pytest.mark.django_db
 def test_it_names_what_breaks_without_the_database() -> None:
     with _broken_database():
         response = _healthz()
     assert (response.status_code, json.loads(response.content)["parts"]["database"]["ok"]) == (503, False)
 
 
-@pytest.mark.django_db
 def test_it_says_when_the_disk_is_nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "LEAST_FREE_BYTES", 10**18)
     response = _healthz()
     assert (response.status_code, json.loads(response.content)["parts"]["disk"]["ok"]) == (503, False)
 
 
-@pytest.mark.django_db
 def test_it_waits_only_so_long_for_a_part_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang() -> None:
         await asyncio.sleep(60)
@@ -72,7 +70,6 @@ def test_it_waits_only_so_long_for_a_part_that_hangs(monkeypatch: pytest.MonkeyP
     assert json.loads(_healthz().content)["parts"] == {"broker": {"ok": False, "breaks": "It hangs."}}
 
 
-@pytest.mark.django_db
 def test_it_says_whether_the_model_server_answers_and_asks_it_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted(status(500)) as server:
         _watch(monkeypatch, f"{server.url}")
@@ -94,7 +91,6 @@ def _watch(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setattr(health, "MODEL_SERVER", replace(health.MODEL_SERVER, probe=ServerWatch().look))
 
 
-@pytest.mark.django_db
 def test_it_does_not_wait_long_for_a_silent_model_server(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted(status(500)) as server:
         server.models = lambda handler: time.sleep(4)

@@ -43,7 +43,8 @@ def broker_check(**_: Any) -> list[CheckMessage]:
         client.ping()
     except redis.RedisError:
         hint = "Start a Redis or Valkey server there, or set REDIS_URL; `./run` starts one by itself."
-        return [Warning("The server that REDIS_URL names does not answer.", hint=hint, id="longread.W002")]
+        broken = "uploads wait unread, questions wait unanswered, and answers do not stream"
+        return [Warning(f"The server that REDIS_URL names does not answer: {broken}.", hint=hint, id="longread.W002")]
     finally:
         client.close()
     return []

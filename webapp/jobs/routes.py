@@ -23,3 +23,5 @@ ROUTES = {
     JobKind.SWEEP: Route("checklist.ask_documents", "engine", 9),
 }
 QUEUES = ("ingest", "engine")
+# What people notice while nobody takes a queue's messages.
+BREAKS = {"ingest": "Uploads wait unread.", "engine": "Questions wait unanswered, and nothing is read ahead."}

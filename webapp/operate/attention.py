@@ -12,12 +12,11 @@ from webapp.core.templatetags.words import age, counted, duration, size
 from webapp.jobs.disk import Disk
 from webapp.jobs.engine_figures import EngineFigures
 from webapp.jobs.lives import WorkerInfo
-from webapp.jobs.routes import QUEUES
+from webapp.jobs.routes import BREAKS, QUEUES
 from webapp.operate.waits import Waits
 
 # Longer than this somebody wonders.
 LONG_WAIT = timedelta(minutes=1)
-WORK = {"ingest": "Uploads wait unread.", "engine": "Questions wait unanswered, and nothing is read ahead."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def _workers(workers: Sequence[WorkerInfo]) -> Iterator[Notice]:
     living = {queue for worker in workers if worker.is_alive for queue in worker.queue.split(",")}
     for queue in QUEUES:
         if queue not in living:
-            yield Notice(f"No worker of the queue “{queue}” lives.", f"{WORK[queue]} Start one; what waits goes on by itself.")
+            yield Notice(f"No worker of the queue “{queue}” lives.", f"{BREAKS[queue]} Start one; what waits goes on by itself.")
     for worker in workers:
         if worker.is_dead:
             left = f" It left {counted(len(worker.left) + len(worker.jobs), 'job')}." if worker.left or worker.jobs else " It left nothing."
