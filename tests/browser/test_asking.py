@@ -1,0 +1,82 @@
+"""A conversation: what is asked on, what is left out, and how an answer leads to its source."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.looks import looks
+from tests.browser.test_whole_way import new_collection, upload
+from tests.processes import ROOT
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+
+SAMPLES = ROOT / "samples"
+ASKABLE = re.compile("asked|reading|indexed|ready")
+EVIL = "<img src=x onerror=alert(1)>.md"
+
+
+def test_it_asks_on_leaves_out_and_opens_what_is_pressed(page: Page) -> None:
+    new_collection(page, "Asking on")
+    evil = {"name": EVIL, "mimeType": "text/markdown", "buffer": b"# <script>alert(2)</script>\n\nNothing about fees."}
+    contract = {"name": "contract.pdf", "mimeType": "application/pdf", "buffer": (SAMPLES / "contract.pdf").read_bytes()}
+    upload(page, contract, evil)
+    for name in ("contract.pdf", EVIL):
+        expect(page.locator("#documents .row", has_text=name).locator(".state")).to_have_text(ASKABLE, timeout=60_000)
+    page.reload()
+    expect(page.locator(".suggestions")).to_contain_text("How much notice is needed to terminate?")
+    looks(page, "collection")
+
+    page.get_by_text("Choose documents").click()
+    page.get_by_role("checkbox", name=EVIL).uncheck()
+    page.get_by_label("What do you want to know?").fill("What does analyst work on site cost per day?")
+    page.get_by_role("button", name="Ask 1 document").click()
+    expect(page.locator("#answer")).to_contain_text("1,120", timeout=60_000)
+    expect(page.get_by_text("Asked without 1 document")).to_be_visible()
+    page.locator("#answer .chip").hover()
+    expect(page.get_by_role("tooltip").first).to_be_visible()
+
+    page.get_by_label("Ask on").fill("And remote?")
+    page.get_by_role("button", name="Ask 1 document").click()
+    page.get_by_role("heading", name="And remote?").wait_for()
+    expect(page.locator("#answer")).to_contain_text("890", timeout=60_000)
+    expect(page.locator(".asked-as")).to_contain_text("words of the question before")
+    expect(page.locator(".turn").first).to_contain_text("1,120")
+    expect(page.locator("#source #quote")).to_be_in_viewport()
+    looks(page, "conversation")
+
+    page.locator(".turn").first.locator(".chip").click()
+    expect(page.locator("#source mark").first).to_contain_text("on site")
+    address = page.url
+    press_mark(page, 3)
+    expect(page.locator("#source mark")).to_have_count(0)
+    assert page.url == address, "the source opened beside the answer"
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#answer .citation-link").click()
+    page.wait_for_url(re.compile("/documents/"))
+    expect(page.locator("#source #quote")).to_be_in_viewport()
+    page.go_back()
+    page.get_by_role("heading", name="And remote?").wait_for()
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("Asking on")).click()
+    expect(page.locator(".conversation .question-link")).to_have_count(2)
+
+
+def press_mark(page: Page, number: int) -> None:
+    """A mark of the strip is a line: the driver takes it for invisible, a mouse does not."""
+    box = page.locator(".strip a:has(line.located)").nth(number).bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def test_it_says_that_it_was_not_found_and_what_was_read(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("Asking on")).click()
+    page.get_by_label("What do you want to know?").fill("Which colour has the ceremonial yacht?")
+    page.get_by_role("button", name="Ask all 2 documents").click()
+    expect(page.locator("#answer")).to_contain_text("Not found in these 2 documents.", timeout=60_000)
+    expect(page.locator("#answer")).to_contain_text(re.compile(r"Read [\d,]+ of [\d,]+ tokens|None of the question's words"))
+    looks(page, "not-found")
