@@ -98,7 +98,7 @@ DELETE api/v1/documents/<document_id>                                           
 POST   api/v1/documents/<document_id>/retry                                     401   202   404   403   202   404
 GET    api/v1/uploads                                                           401   200   200   200   200   200
 GET    api/v1/uploads/<upload_id>                                               401   200   404   404   404   404
-PUT    api/v1/uploads/<upload_id>                                               401   422   422   422   422   422
+PUT    api/v1/uploads/<upload_id>                                               401   200   404   404   404   404
 POST   api/v1/uploads/<upload_id>/finish                                        401   202   404   404   404   404
 DELETE api/v1/uploads/<upload_id>                                               401   204   404   404   404   404
 GET    api/v1/jobs                                                              401   200   200   200   200   200

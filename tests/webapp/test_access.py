@@ -92,6 +92,7 @@ class World:
         named = {"content_type": "application/json"} if is_api and body else {}
         if route.endswith("collection_id>/documents"):
             body, named = {"files": SimpleUploadedFile("a.txt", b"Ninety days.")}, {}
+        address += "?offset=1" if method == "PUT" else ""
         cookies = client.cookies.copy()
         with transaction.atomic():
             response = getattr(client, method.lower())(address, body, **named)

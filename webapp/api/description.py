@@ -25,7 +25,7 @@ ERRORS = {
     404: "There is no such thing, or it is not shared with the caller.",
     409: "It cannot be done as things are now.",
     422: "A field is wrong.",
-    429: "Too many calls; `Retry-After` says how many seconds to wait.",
+    429: "Too many calls; Retry-After says how many seconds to wait.",
 }
 CHANGING = ("post", "put", "patch", "delete")
 IDEMPOTENCY = {
