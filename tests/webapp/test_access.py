@@ -88,7 +88,7 @@ class World:
         is_api = route.startswith(API)
         client = (self.programs if is_api else self.pages)[role]
         address = "/" + re.sub(r"(?:\^\(\?P)?<(?:\w+:)?(\w+)>(?:\.\*\)\$)?", lambda found: str(self.ids[found[1]]), route)
-        body = BODIES.get(route, {}) if method in ("POST", "PATCH", "PUT") else {}
+        body = BODIES.get(route, {}) if method in ("POST", "PATCH") else {} if method == "GET" else b""
         named = {"content_type": "application/json"} if is_api and body else {}
         if route.endswith("collection_id>/documents"):
             body, named = {"files": SimpleUploadedFile("a.txt", b"Ninety days.")}, {}
