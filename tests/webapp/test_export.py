@@ -11,6 +11,7 @@ import bibtexparser
 import docx
 import openpyxl
 import pypdf
+import pypdfium2
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -26,7 +27,7 @@ from webapp.export import fonts, pages, portable
 from webapp.export import sweeps as sweeps_module
 from webapp.export.answers import taken_question
 from webapp.export.bibtex import bibtex
-from webapp.export.blocks import Cited, Heading, Quoted, Said, Sheet
+from webapp.export.blocks import Cited, Grid, Heading, Quoted, Said, Sheet
 from webapp.export.forms import FORMS, file_response
 from webapp.export.inert import escaped, fenced, harmless
 from webapp.export.portable import pdf
@@ -313,6 +314,17 @@ def test_it_leaves_out_a_page_that_cannot_be_drawn(question: Question, browser: 
     paper = docx.Document(io.BytesIO(taken(browser, question, "docx", pages="1")))
     assert not paper.inline_shapes
     assert any("page 4" in paragraph.text for paragraph in paper.paragraphs)
+
+
+def test_it_marks_quotes_in_yellow_and_nothing_else() -> None:
+    def yellow(*blocks: Any) -> int:
+        picture = pypdfium2.PdfDocument(pdf(blocks, "x"))[0].render(scale=0.5).to_pil().convert("RGB")
+        return sum(count for count, colour in picture.getcolors(1 << 20) if colour == (251, 226, 107))
+
+    quote, table = Quoted(1, "a.pdf", "page 1", "ninety days", True), Grid(("Question", "Answer"), [("Why?", "So.")], (0.5, 0.5))
+    assert yellow(quote) > 1000
+    assert yellow(quote, table) == yellow(quote)
+    assert yellow(Quoted(1, "a.pdf", "page 1", "ninety days", False)) == 0
 
 
 def test_it_sets_a_pdf_in_a_font_of_the_machine() -> None:

@@ -17,7 +17,7 @@ from webapp.export.inert import for_xml
 logging.getLogger("fpdf").setLevel(logging.ERROR)
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
-INK, FAINT, YELLOW = (35, 40, 46), (93, 90, 82), (251, 226, 107)
+INK, FAINT, YELLOW, WHITE, RULE = (35, 40, 46), (93, 90, 82), (251, 226, 107), (255, 255, 255), (200, 194, 180)
 SIZES = {1: 20, 2: 14, 3: 12}
 MARGIN_MM = 22
 NO_FONT = "This machine has no font with other letters than those of western Europe; what it could not write is shown as “?”."
@@ -118,8 +118,10 @@ class _Paper(FPDF):
     def _grid(self, grid: Grid) -> None:
         self._ink(9)
         widths = tuple(round(share * 100) for share in grid.widths)
-        head = FontFace(emphasis="BOLD")
-        with self.table(col_widths=widths, headings_style=head, line_height=4.8, text_align="LEFT", padding=1) as table:
+        self.set_fill_color(*WHITE)
+        self.set_draw_color(*RULE)
+        looks = {"headings_style": FontFace(emphasis="BOLD"), "borders_layout": "HORIZONTAL_LINES", "v_align": "TOP", "padding": 1}
+        with self.table(col_widths=widths, line_height=4.8, text_align="LEFT", **looks) as table:  # type: ignore[arg-type]
             for texts in [grid.head, *grid.rows]:
                 row = table.row()
                 for text in texts:
