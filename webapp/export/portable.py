@@ -121,7 +121,7 @@ class _Paper(FPDF):
         self.set_fill_color(*WHITE)
         self.set_draw_color(*RULE)
         looks = {"headings_style": FontFace(emphasis="BOLD"), "borders_layout": "HORIZONTAL_LINES", "v_align": "TOP", "padding": 1}
-        with self.table(col_widths=widths, line_height=4.8, text_align="LEFT", **looks) as table:  # type: ignore[arg-type]
+        with self.table(col_widths=widths, line_height=4.8, text_align="LEFT", **looks) as table:
             for texts in [grid.head, *grid.rows]:
                 row = table.row()
                 for text in texts:
