@@ -46,8 +46,11 @@
 
   // A fold stays as somebody left it while the page refreshes itself, open or shut.
   let folds = [];
+  let scrolled = 0;
   document.addEventListener("htmx:beforeSwap", (event) => {
-    folds = all("details[id]", event.detail.target).map((fold) => [fold.id, fold.open]);
+    const pane = event.detail.target.querySelector(".answer-pane");
+    if (pane) scrolled = pane.scrollTop;
+    folds = all("details[id]:not(.contents)", event.detail.target).map((fold) => [fold.id, fold.open]);
   });
   document.addEventListener("htmx:afterSwap", () => {
     for (const [id, open] of folds) {

@@ -1,4 +1,4 @@
-"""Pictures of a page as people have it: phone and desktop, light and dark. Taken where LONGREAD_SCREENSHOTS names a folder."""
+"""Pictures of a page as people have it: phone and desktop, light and dark. Taken where LONGREAD_SHOTS names a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 def looks(page: Page, name: str) -> None:
     """Checks that nothing is wider than the screen, and takes the four pictures. The page is left as a desktop in the light."""
-    folder = os.environ.get("LONGREAD_SCREENSHOTS")
+    folder = os.environ.get("LONGREAD_SHOTS")
     for size in ("phone", "desktop"):
         width, height = SIZES[size]
         page.set_viewport_size({"width": width, "height": height})

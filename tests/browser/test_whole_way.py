@@ -55,7 +55,7 @@ def test_it_reads_an_uploaded_contract_and_opens_the_quote_on_its_page(page: Pag
     expect(marks.first).to_be_visible()
     expect(marks.first).to_be_in_viewport(ratio=0.9)
     page.wait_for_function(BELOW_THE_HEAD)
-    image = page.locator("#source img").first
+    image = page.locator("#source .sheet img").first
     expect(image).to_be_visible()
     assert image.evaluate("image => image.complete ? image.naturalWidth : image.decode().then(() => image.naturalWidth)") > 100
 
