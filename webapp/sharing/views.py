@@ -45,7 +45,10 @@ def shared(request: HtmxHttpRequest, token: str) -> HttpResponse:
     """The answer with its quotes, and nothing else: no way to the documents, the collection or other answers."""
     link = link_follow(token=token)
     answer = link.answer
-    context = {"link": link, "answer": answer, "question": answer.question, "citations": answer.citations.all()}
+    citations = list(answer.citations.all())
+    # A mark [1] that the model set stays where it is; quotes without one are named after the text.
+    unmarked = [citation for citation in citations if f"[{citation.number}]" not in answer.text]
+    context = {"link": link, "answer": answer, "question": answer.question, "citations": citations, "unmarked": unmarked}
     response = render_page(request, "sharing/shared.html", context)
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
