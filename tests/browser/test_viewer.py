@@ -20,7 +20,7 @@ SELECTION = "getSelection().toString()"
 def open_document(page: Page, name: str) -> None:
     page.goto("/")
     page.get_by_role("link", name=re.compile("Reading room")).click()
-    page.get_by_role("link", name=name, exact=True).click()
+    page.locator(".document-name").get_by_role("link", name=name, exact=True).click()
     page.locator("#source .source-body").wait_for()
 
 
