@@ -28,7 +28,7 @@ STRANGERS = ("login/", "forgotten/", "join/", "reset/", "shared/")
 GONE = "setup/"
 VIEWS = [("light", 1280), ("dark", 390)]
 # A folder for screenshots, for whoever wants to look at the pages too (docs/settings.md).
-SHOTS = os.environ.get("LONGREAD_SCREENSHOTS", "")
+SHOTS = os.environ.get("LONGREAD_SHOTS", "")
 
 
 @pytest.fixture(scope="module")
