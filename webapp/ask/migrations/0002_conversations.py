@@ -1,19 +1,10 @@
-"""Conversations, and questions that leave documents out. Every question so far becomes a conversation of its own."""
+"""Conversations, and questions that leave documents out."""
 
 import uuid
 
 import django.db.models.deletion
-from django.apps.registry import Apps
 from django.conf import settings
 from django.db import migrations, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-
-
-def one_conversation_each(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- Django calls it so
-    conversations, questions = apps.get_model("ask", "Conversation"), apps.get_model("ask", "Question")
-    for question in questions.objects.filter(conversation=None).iterator():
-        question.conversation = conversations.objects.create(collection_id=question.collection_id, owner_id=question.owner_id)
-        question.save(update_fields=["conversation"])
 
 
 class Migration(migrations.Migration):
@@ -59,5 +50,4 @@ class Migration(migrations.Migration):
             name="follows",
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="followed_by", to="ask.question"),
         ),
-        migrations.RunPython(one_conversation_each, migrations.RunPython.noop),
     ]
