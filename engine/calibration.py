@@ -22,7 +22,7 @@ FOUND_THRESHOLD = 0.5
 PLACE_LEXICAL = 0.1  # times BM25
 PLACE_LIKELIHOOD = 1.0  # times the question's gain in nats a token
 PLACE_ATTENTION = 8.3  # times the scan's score
-ATTENTION_UNKNOWN = 0.5  # of a chunk that is not indexed: what chunks that share words with a question have as a rule
+ATTENTION_UNKNOWN = 0.4  # of a chunk that is not indexed where no other is: what chunks that share words with a question have as a rule
 UNLOOKED = -10.0  # a chunk that the model did not look at comes after all that it did
 SENTENCE_OVERLAP = 4.0  # times the share of the question's terms
 SENTENCE_PLACE = 0.5  # times the chunk's own score
@@ -49,10 +49,9 @@ FOUND_WEIGHTS = (1.5, 0.39, 0.92, 3.25, -0.59, 0.0)
 FOUND_BIAS = -3.98
 
 
-def place_score(lexical: float, likelihood: float | None, attention: float | None) -> float:
+def place_score(lexical: float, likelihood: float | None, attention: float) -> float:
     """Higher is better; comparable between the chunks of one question."""
-    scanned = PLACE_ATTENTION * (ATTENTION_UNKNOWN if attention is None else attention)
-    return PLACE_LEXICAL * lexical + scanned + (UNLOOKED if likelihood is None else PLACE_LIKELIHOOD * likelihood)
+    return PLACE_LEXICAL * lexical + PLACE_ATTENTION * attention + (UNLOOKED if likelihood is None else PLACE_LIKELIHOOD * likelihood)
 
 
 def sentence_score(likelihood: float, overlap: float, place: float) -> float:

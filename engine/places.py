@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.calibration import place_score
+from engine.calibration import ATTENTION_UNKNOWN, place_score
 from engine.events import Located
 from engine.lexical import LexicalHit, LexicalIndex
 from engine.prompt import Chunk, Prompt
@@ -18,16 +18,17 @@ from engine.prompt import Chunk, Prompt
 @dataclass(frozen=True, slots=True)
 class Place:
     """A located chunk and its scores; `likelihood` is None for one that the model did not look at, `attention` for one that is not
-    indexed."""
+    indexed: `assumed` stands in for it beside places that are."""
 
     chunk: Chunk
     lexical: float
     likelihood: float | None
     attention: float | None = None
+    assumed: float = ATTENTION_UNKNOWN
 
     @property
     def score(self) -> float:
-        return place_score(self.lexical, self.likelihood, self.attention)
+        return place_score(self.lexical, self.likelihood, self.assumed if self.attention is None else self.attention)
 
 
 def candidates(prompt: Prompt, question: str, limit: int) -> list[LexicalHit]:
@@ -44,25 +45,35 @@ def by_words(prompt: Prompt, hits: Sequence[LexicalHit]) -> list[Place]:
 
 def fused(prompt: Prompt, hits: Sequence[LexicalHit], attention: NDArray[np.float32], limit: int) -> list[Place]:
     """The best chunks by their words and the scan together, best first. `attention` is the scan's of every chunk, in the prompt's order,
-    NaN for one that is not indexed: such a one takes part by its words alone."""
+    NaN for one that is not indexed: such a one takes part by its words, as if the scan had said of it what it says as a rule of those
+    that share words with this question. What that is differs more between questions than between chunks."""
     firsts, count = {}, 0
     for document in prompt.documents:
         firsts[document.id], count = count, count + len(document)
     lexical = {firsts[hit.document] + hit.chunk: hit.score for hit in hits}
     numbers = {*lexical, *best_scores(attention, limit)}
+    assumed = usual(attention[list(lexical)], attention)
     order = list(firsts.items())
     starts = [first for _, first in order]
 
     def place(number: int) -> Place:
         document, first = order[bisect_right(starts, number) - 1]
         seen = None if np.isnan(attention[number]) else float(attention[number])
-        return Place(prompt.document(document).chunk(number - first), lexical.get(number, 0.0), None, seen)
+        return Place(prompt.document(document).chunk(number - first), lexical.get(number, 0.0), None, seen, assumed)
 
     def score(number: int) -> float:
         seen = float(attention[number])
-        return place_score(lexical.get(number, 0.0), None, None if np.isnan(seen) else seen)
+        return place_score(lexical.get(number, 0.0), None, assumed if np.isnan(seen) else seen)
 
     return [place(number) for number in sorted(numbers, key=lambda number: (-score(number), number))[:limit]]
+
+
+def usual(*sets: NDArray[np.float32]) -> float:
+    """The median of the first of these sets of scores in which any is known (not NaN)."""
+    for scores in sets:
+        if not np.isnan(scores).all():
+            return float(np.nanmedian(scores))
+    return ATTENTION_UNKNOWN
 
 
 def best_scores(scores: NDArray[np.float32], most: int) -> list[int]:

@@ -51,14 +51,22 @@ def test_the_best_of_both_come_first_with_both_scores() -> None:
 
 
 def test_a_chunk_that_is_not_indexed_takes_part_by_its_words_alone() -> None:
-    hits = [LexicalHit("d0", 0, 9.0), LexicalHit("d0", 2, 1.0)]
-    places = fused(ids_prompt(), hits, attention(NAN, 0.55, NAN, NAN, 0.1), 9)
+    hits = [LexicalHit("d0", 0, 9.0), LexicalHit("d1", 1, 2.0), LexicalHit("d0", 2, 1.0)]
+    places = fused(ids_prompt(), hits, attention(NAN, 0.55, NAN, NAN, 0.5), 9)
     assert [(place.chunk.index, place.attention is None) for place in places if place.chunk.document == "d0"] == [
         (0, True),
         (1, False),
         (2, True),
     ]
     assert len(places) == 4, "one that has neither is not located"
+
+
+@pytest.mark.parametrize("indexed", [(0.2, NAN), (NAN, 0.2), (0.6, NAN), (NAN, 0.6), (NAN, NAN)], ids=str)
+def test_being_indexed_is_neither_for_nor_against_a_chunk(indexed: tuple[float, float]) -> None:
+    """Whatever the scan's scores are like for this question, and whichever of two that share its words was indexed first."""
+    hits = [LexicalHit("d0", 0, 4.0), LexicalHit("d0", 1, 3.0)]
+    places = fused(ids_prompt(), hits, attention(*indexed, NAN, NAN, NAN), 9)
+    assert [place.chunk.index for place in places] == [0, 1]
 
 
 def test_many_scores_are_cut_to_the_best() -> None:
