@@ -104,6 +104,7 @@ def test_it_helps_with_the_keys_of_this_page_alone(page: Page, ids: dict[str, st
     expect(page.get_by_role("dialog")).to_contain_text("search")
     expect(page.get_by_role("dialog")).not_to_contain_text("open that quote")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("s")
     expect(page.get_by_role("searchbox")).to_be_focused()
 

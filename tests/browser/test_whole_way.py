@@ -43,7 +43,8 @@ def streamed_text(page: Page) -> str:
 
 def test_it_reads_an_uploaded_contract_and_opens_the_quote_on_its_page(page: Page) -> None:
     new_collection(page, "Contracts")
-    upload(page, CONTRACT)
+    # Of a name of its own: of the contract that other tests read as well everything would be stored, and ready at once.
+    upload(page, {"name": "services.pdf", "mimeType": "application/pdf", "buffer": CONTRACT.read_bytes()})
     documents = page.locator("#documents")
     expect(documents.locator(".progress").first).to_contain_text(re.compile(r"[\d,]+ of [\d,]+ (pages|tokens)"), timeout=60_000)
     expect(documents.locator(".state.ready")).to_be_visible(timeout=120_000)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import transaction
+from django.core.signals import request_finished
+from django.db import close_old_connections, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from fpdf import FPDF
@@ -96,7 +97,10 @@ class World:
         cookies = client.cookies.copy()
         with transaction.atomic():
             response = getattr(client, method.lower())(address, body, **named)
+            # What the client does for answers that do not stream: the end of a request must not end the test's transaction.
+            request_finished.disconnect(close_old_connections)
             response.close()
+            request_finished.connect(close_old_connections)
             transaction.set_rollback(True)
         client.cookies = cookies
         if response.status_code == 302:

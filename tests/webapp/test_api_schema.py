@@ -5,12 +5,14 @@ No answer is a 500, and none has a status, a type or a form that the description
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.http import HttpResponse
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
@@ -64,6 +66,18 @@ def ids(alice: User, collection: Collection) -> dict[str, str]:
     return {f"{name}_id": str(row.id) for name, row in {**rows, "upload": whole_upload(alice, collection)}.items()}
 
 
+@pytest.fixture
+def one_connection() -> Iterator[None]:
+    """Requests that do not come through Django's test client would close the connection in whose transaction the test stands."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.usefixtures("one_connection")
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_it_answers_as_it_says(label: str, ids: dict[str, str], alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CALLS_A_MINUTE", 10**6)

@@ -51,6 +51,6 @@ def _ended(answer_id: UUID) -> bool:
 
 def release() -> None:
     """Gives the thread's database connection back, as a request does at its end; a stream's end may be an hour away."""
-    close_old_connections()
     if not connection.in_atomic_block:
+        close_old_connections()
         connection.close()
