@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.missing import missing
 from tests.processes import Longread
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -25,7 +26,7 @@ ARGUMENTS = [
 @pytest.fixture(scope="package")
 def longread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Longread]:
     if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine (on Debian: apt install chromium)")
+        missing("there is no Chromium on this machine (on Debian: apt install chromium)")
     longread = Longread(tmp_path_factory.mktemp("browser home"))
     longread.start()
     yield longread

@@ -24,7 +24,9 @@ def test_it_asks_each_document_and_opens_an_answer_at_its_quote(page: Page) -> N
         expect(page.locator("#documents .row", has_text=name).locator(".state")).to_have_text(re.compile("^ready"), timeout=120_000)
     expect(page.locator("#documents .row", has_text="torn.pdf").locator(".error")).to_be_visible(timeout=60_000)
     page.get_by_role("link", name="Ask each document the same questions").click()
-    page.get_by_label("Questions, one a line").fill("How many days of notice does a party give to terminate for convenience?\nxylophone quartz")
+    page.get_by_label("Questions, one a line").fill(
+        "How many days of notice does a party give to terminate for convenience?\nxylophone quartz"
+    )
     page.get_by_role("button", name="Ask each of 2 documents").click()
     page.get_by_role("heading", name="2 questions to each of 3 documents").wait_for()
     page.evaluate("window.notReloaded = true")

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.flow.test_serve import children, command_line
+from tests.missing import missing
 from tests.processes import PASSWORD, Longread, Visitor, free_port, wait_for
 from tests.remote_server import Handler, Scripted, scripted
 
@@ -97,7 +98,7 @@ def asked(visitor: Visitor, slow: Slow) -> str:
 @pytest.fixture(scope="module")
 def proxy(longread: Longread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not os.access(NGINX, os.X_OK):
-        pytest.skip("there is no nginx on this machine (on Debian: apt install nginx-light)")
+        missing("there is no nginx on this machine (on Debian: apt install nginx-light)")
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port, behind=longread.port))
     process = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-e", str(folder / "errors")])
