@@ -73,11 +73,11 @@ def fragment(client: Client, sweep: Sweep, **query: object) -> str:
 def test_it_shows_each_answer_with_the_way_to_its_quote(browser: Client, sweep: Sweep) -> None:
     page = shown(browser, sweep)
     first = sweep.documents.all()[0]
-    assert f"/documents/{first.document_id}/?start=4&amp;end=9#quote" in page
+    assert f"/documents/{first.document_id}/?start=4&amp;end=9&amp;sweep={sweep.id}#quote" in page
     assert "page 3" in page
     assert "very sure" in page
     assert "not found" in page
-    assert f"/documents/{first.document_id}/?page=3#page-3" in page
+    assert f"/documents/{first.document_id}/?page=3&amp;sweep={sweep.id}#page-3" in page
     assert "1 of 3 documents, 1,000 of 2,000 tokens; 1 not asked: c.txt; 1 failed:" in page
     assert "torn &lt;script&gt;" in page
     assert "Ask what is missing" in page

@@ -196,3 +196,17 @@ def test_it_draws_many_small_documents_together(collection: Collection) -> None:
     bands = strip_of(documents).bands
     assert len(bands) <= 500
     assert sum(band.width for band in bands) == pytest.approx(1000, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "words"), [("question", "questions", "Back to the answer"), ("sweep", "sweeps", "Back to the table")]
+)
+def test_it_leads_back_to_what_it_was_opened_from(browser: Client, collection: Collection, name: str, path: str, words: str) -> None:
+    document, opened_from = paged(collection, 3), uuid4()
+    page = browser.get(reverse("library-document", args=[document.id]), {name: str(opened_from), "page": "2"}).content.decode()
+    assert f'href="/{path}/{opened_from}/' in page
+    assert words in page
+    assert page.count(f"{name}={opened_from}") >= 5, "whatever is pressed in the viewer keeps the way back"
+    page = browser.get(reverse("library-document", args=[document.id]), {name: "javascript:alert(1)"}).content.decode()
+    assert "javascript:" not in page
+    assert words not in page

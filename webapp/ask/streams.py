@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 from webapp.accounts.models import User
 from webapp.ask import event_log
 from webapp.ask.live import after_of, live_events, release
-from webapp.ask.models import Answer
+from webapp.ask.models import Question
 from webapp.ask.templatetags.cited import streamed_token
 from webapp.library.access import reach
 
@@ -25,40 +25,42 @@ from webapp.library.access import reach
 async def answer_stream(request: HttpRequest, answer_id: UUID) -> StreamingHttpResponse:
     """Every event so far and then the new ones, until `done`. 404 for whoever may not see the answer."""
     user = await request.auser()
-    if not user.is_authenticated or not await _visible(answer_id, user):
+    question = await _question(answer_id, user) if user.is_authenticated else None
+    if question is None:
         raise Http404
     after = after_of(request.headers.get("Last-Event-ID", ""))
-    response = StreamingHttpResponse(_events(answer_id, after), content_type="text/event-stream")
+    response = StreamingHttpResponse(_events(answer_id, question, after), content_type="text/event-stream")
     response["Cache-Control"] = "no-cache"
     response["X-Accel-Buffering"] = "no"
     return response
 
 
-async def _events(answer_id: UUID, after: str) -> AsyncIterator[str]:
+async def _events(answer_id: UUID, question: Question, after: str) -> AsyncIterator[str]:
     async for event in live_events(answer_id, after):
-        yield ": still here\n\n" if event is None else _event(event)
+        yield ": still here\n\n" if event is None else _event(event, question)
 
 
-def _event(event: event_log.LoggedEvent) -> str:
-    data = "".join(f"data: {line}\n" for line in _html(event).split("\n"))
+def _event(event: event_log.LoggedEvent, question: Question) -> str:
+    data = "".join(f"data: {line}\n" for line in _html(event, question).split("\n"))
     return f"id: {event.id}\nevent: {event.name}\n{data}\n"
 
 
-def _html(event: event_log.LoggedEvent) -> str:
+def _html(event: event_log.LoggedEvent, question: Question) -> str:
     match event.name:
         case "located":
-            return render_to_string("ask/_located.html", event.data)
+            return render_to_string("ask/_located.html", event.data | {"question": question})
         case "token":
             return streamed_token(event.data["text"])
         case "citation":
-            return render_to_string("ask/_citation.html", {"citation": event.data})
+            return render_to_string("ask/_citation.html", {"citation": event.data, "question": question})
         case _:
             return ""
 
 
 @sync_to_async
-def _visible(answer_id: UUID, user: User) -> bool:
+def _question(answer_id: UUID, user: User) -> Question | None:
+    """What the answer is to; None where the user may not see it."""
     try:
-        return Answer.objects.filter(reach(user, via="question__collection"), id=answer_id).exists()
+        return Question.objects.filter(reach(user), answer=answer_id).first()
     finally:
         release()

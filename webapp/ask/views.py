@@ -120,7 +120,7 @@ def _answered(request: UserRequest, row: Question) -> dict[str, Any]:
     }
     if opened := opened_document(user=request.user, citations=citations):
         document, citation = opened
-        context |= source_context(document, {"start": str(citation.start_char), "end": str(citation.end_char)})
+        context |= source_context(document, {"start": str(citation.start_char), "end": str(citation.end_char), "question": str(row.id)})
     return context
 
 

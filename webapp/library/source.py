@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -16,6 +18,8 @@ from webapp.library.searching import MOST_CHARACTERS, MOST_HITS, Hit, find, near
 from webapp.library.viewer import View, view_document
 
 LARGEST = 10**10
+# What a document can be opened from, by the name of its id in the query: where the way back leads.
+WAYS_BACK = {"question": "ask-detail", "sweep": "checklist-detail"}
 ZOOMS = (100, 150, 200, 300)
 # Thumbnails on both sides of the page that is open; a picture is drawn only for those that are looked at.
 THUMBNAILS_AROUND = 250
@@ -34,6 +38,18 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Back:
+    """The answer or the table that the document was opened from: `name` is one of WAYS_BACK."""
+
+    name: str
+    id: UUID
+
+    @property
+    def url(self) -> str:
+        return reverse(WAYS_BACK[self.name], args=[self.id]) + ("#now" if self.name == "question" else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """One line of the contents: a heading, where it opens, and its page or line."""
 
@@ -43,11 +59,12 @@ class Way:
 
 
 def source_context(document: Document, query: Mapping[str, str]) -> dict[str, Any]:
-    """`query`: page or line, start and end (characters), from and until (a run of its own), find (words) and zoom (per cent).
+    """`query`: page or line, start and end (characters), from and until (a run of its own), find (words), zoom (per cent), and question or
+    sweep (the id of what it was opened from).
 
-    What is no number is left out.
+    What is no number, or no id, is left out.
     """
-    context: dict[str, Any] = {"document": document, "view": None, "members": []}
+    context: dict[str, Any] = {"document": document, "view": None, "members": [], "back": _back(query)}
     if document.is_archive:
         return context | {"members": document.members.order_by("path")}
     if not document.is_askable or not document.folder.parsed.text.exists():
@@ -67,18 +84,27 @@ def source_context(document: Document, query: Mapping[str, str]) -> dict[str, An
         "zooms": [(zoom, address.to(**_place(view), zoom=zoom)) for zoom in ZOOMS],
         "found": _found(document, address, words, hits, start) if words else None,
         "contents": _contents(document, address),
-        "thumbnails": _thumbnails(view),
+        "thumbnails": [(number, f"{address.unmarked(page=number)}#page-{number}") for number in _thumbnails(view)],
         **_runs(address, view),
         **_ways(address, view),
     }
 
 
+def _back(query: Mapping[str, str]) -> Back | None:
+    for name in WAYS_BACK:
+        with suppress(ValueError):
+            return Back(name, UUID(query.get(name, "")))
+    return None
+
+
 class _Address:
-    """Addresses of places in a document that keep what the reader has set: the mark, the words looked for, the zoom."""
+    """Addresses of places in a document that keep what the reader has set (mark, words looked for, zoom) and the way back."""
 
     def __init__(self, document: Document, query: Mapping[str, str], view: View) -> None:
         self.here = reverse("library-document", args=[document.id])
         self.kept: dict[str, str | int] = {name: query[name] for name in ("find", "zoom") if query.get(name)}
+        if back := _back(query):
+            self.kept[back.name] = str(back.id)
         self.mark = {"start": view.start, "end": view.end} if view.end > view.start else {}
 
     def to(self, **query: str | int) -> str:

@@ -28,12 +28,12 @@ def cited_text(answer: Answer, citations: list[Citation], question_id: UUID) -> 
     for mark in MARK.finditer(answer.text):
         if citation := by_number.get(int(mark[1])):
             tip = "" if citation.number in marked else f"tip-{question_id.hex[:8]}-{citation.number}"
-            parts += [format_html("{}", answer.text[at : mark.start()]), _chip(citation, tip)]
+            parts += [format_html("{}", answer.text[at : mark.start()]), _chip(citation, tip, question_id)]
             at = mark.end()
             marked.add(citation.number)
     parts.append(format_html("{}", answer.text[at:]))
     rest = (citation for citation in citations if citation.number not in marked)
-    parts += [_chip(citation, f"tip-{question_id.hex[:8]}-{citation.number}") for citation in rest]
+    parts += [_chip(citation, f"tip-{question_id.hex[:8]}-{citation.number}", question_id) for citation in rest]
     return format_html_join("", "{}", ((part,) for part in parts))
 
 
@@ -50,8 +50,8 @@ def _is_verbatim(text: str, citations: list[Citation]) -> bool:
     return any(words in " ".join(citation.quote.split()) for citation in citations)
 
 
-def _chip(citation: Citation, tip: str) -> SafeString:
-    url = source_url(citation)
+def _chip(citation: Citation, tip: str, question_id: UUID) -> SafeString:
+    url = source_url(citation, question=question_id)
     described = format_html(' aria-describedby="{}"', tip) if tip else ""
     label = f"Quote {citation.number}"
     if url:

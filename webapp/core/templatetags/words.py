@@ -101,10 +101,11 @@ def browser(agent: str) -> str:
 
 
 @register.simple_tag
-def source_url(place: Any) -> str:
+def source_url(place: Any, question: object = None, sweep: object = None) -> str:
     """Where a citation (a row, or a dict with its fields) or one of Answer.located opens; '' when its document is gone.
 
-    A quote is marked; a located place is only opened, since the mark says "these words".
+    A quote is marked; a located place is only opened, since the mark says "these words". With the id of a question or a sweep, the page of
+    the document leads back there.
     """
     quoted = _field(place, "document_id")
     document = quoted or _field(place, "document")
@@ -114,7 +115,8 @@ def source_url(place: Any) -> str:
         query = {"start": _field(place, "start_char"), "end": _field(place, "end_char")}
     else:
         query = {"page": _field(place, "page")} if _field(place, "page") else {"line": _field(place, "first_line") or 1}
-    return f"{reverse('library-document', args=[document])}?{urlencode(query)}"
+    back = {"question": question} if question else {"sweep": sweep} if sweep else {}
+    return f"{reverse('library-document', args=[document])}?{urlencode(query | back)}"
 
 
 @register.filter
