@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const { gettext, fill } = window.longreadWords;
   const form = document.querySelector("[data-upload]");
   if (!form) return;
   const input = form.querySelector('input[type="file"]');
@@ -33,7 +34,7 @@
     form.classList.remove("over");
     for (const item of event.dataTransfer.items) {
       const entry = item.webkitGetAsEntry && item.webkitGetAsEntry();
-      if (entry && entry.isDirectory) refuse(line(entry.name), entry.name, "is a folder. Pack it into a .zip file and drop that.");
+      if (entry && entry.isDirectory) refuse(line(entry.name), entry.name, gettext("is a folder. Pack it into a .zip file and drop that."));
       else if (item.getAsFile()) add(item.getAsFile());
     }
   });
@@ -43,10 +44,10 @@
   function add(file) {
     const row = line(file.name);
     if (file.size > largestBytes) {
-      refuse(row, file.name, `has ${size(file.size)}; the most is ${size(largestBytes)}. Split it into parts.`);
+      refuse(row, file.name, fill(gettext("has %(size)s; the most is %(most)s. Split it into parts."), { size: size(file.size), most: size(largestBytes) }));
       return;
     }
-    row.textContent = `${file.name}: waits`;
+    row.textContent = fill(gettext("%(name)s: waits"), { name: file.name });
     waiting.push([file, row]);
     next();
   }
@@ -62,7 +63,7 @@
     const bar = Object.assign(document.createElement("progress"), { max: file.size || 1, value: 0 });
     const words = document.createElement("span");
     const started = performance.now();
-    words.textContent = `${file.name}: 0 of ${size(file.size)}`;
+    words.textContent = arrived(file, 0);
     row.replaceChildren(words, bar);
     const body = new FormData();
     body.append("file", file);
@@ -73,16 +74,20 @@
     request.upload.addEventListener("progress", (event) => {
       bar.value = Math.min(event.loaded, file.size);
       const left = ((performance.now() - started) / 1000 / event.loaded) * (event.total - event.loaded);
-      words.textContent = `${file.name}: ${size(bar.value)} of ${size(file.size)}${left > 2 ? `, ${Math.round(left)} s left` : ""}`;
+      words.textContent = arrived(file, bar.value) + (left > 2 ? fill(gettext(", %(seconds)s s left"), { seconds: Math.round(left) }) : "");
     });
     request.addEventListener("load", () => finish(request, file, row));
-    request.addEventListener("error", () => refuse(row, file.name, "did not arrive: the connection broke. Drop it again."));
+    request.addEventListener("error", () => refuse(row, file.name, gettext("did not arrive: the connection broke. Drop it again.")));
     request.addEventListener("loadend", () => {
       running -= 1;
       next();
       if (!running) refresh();
     });
     request.send(body);
+  }
+
+  function arrived(file, bytes) {
+    return fill(gettext("%(name)s: %(size)s of %(all)s"), { name: file.name, size: bytes ? size(bytes) : 0, all: size(file.size) });
   }
 
   function finish(request, file, row) {
@@ -92,12 +97,13 @@
   }
 
   function outcomeOf(request) {
-    if (request.status === 413) return { accepted: false, reason: "is larger than the server in front of Longread lets through." };
-    if (request.status === 403) return { accepted: false, reason: "was not accepted: this page is too old. Load it again." };
+    if (request.status === 413) return { accepted: false, reason: gettext("is larger than the server in front of Longread lets through.") };
+    if (request.status === 403) return { accepted: false, reason: gettext("was not accepted: this page is too old. Load it again.") };
     try {
       return JSON.parse(request.responseText).files[0];
     } catch {
-      return { accepted: false, reason: `was not accepted (the server answered ${request.status}). Try again.` };
+      const reason = gettext("was not accepted (the server answered %(status)s). Try again.");
+      return { accepted: false, reason: fill(reason, { status: request.status }) };
     }
   }
 

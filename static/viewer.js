@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const { gettext, ngettext, fill } = window.longreadWords;
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const beside = matchMedia("(min-width: 64rem)");
 
@@ -76,7 +77,7 @@
   document.addEventListener("htmx:sseMessage", (event) => {
     const stream = event.target.closest(".stream");
     const state = stream && stream.querySelector(".answering .state");
-    if (state && state.textContent !== "Answering") state.textContent = "Answering";
+    if (state && state.textContent !== gettext("Answering")) state.textContent = gettext("Answering");
   });
 
   document.addEventListener("click", (event) => {
@@ -145,10 +146,12 @@
     const files = (some) => some.reduce((sum, box) => sum + Number(box.dataset.files), Number(choose.dataset.further));
     const [ticked, total] = [files(boxes.filter((box) => box.checked)), files(boxes)];
     const label = choose.form.querySelector("[data-ask-label]");
-    const count = new Intl.NumberFormat("en").format;
-    if (label) label.textContent = ticked === total ? `Ask all ${count(total)} documents` : `Ask ${count(ticked)} document${ticked === 1 ? "" : "s"}`;
+    const count = new Intl.NumberFormat(document.documentElement.lang || "en").format;
+    const asked = ticked === total ? gettext("Ask all %(n)s documents") : ngettext("Ask %(n)s document", "Ask %(n)s documents", ticked);
+    if (label) label.textContent = fill(asked, { n: count(ticked) });
     const summary = choose.closest("details").querySelector("summary");
-    summary.textContent = "Choose documents" + (ticked === total ? "" : ` (${count(ticked)} of ${count(total)})`);
+    const some = fill(gettext("Choose documents (%(n)s of %(total)s)"), { n: count(ticked), total: count(total) });
+    summary.textContent = ticked === total ? gettext("Choose documents") : some;
   }
   document.addEventListener("change", (event) => {
     const choose = event.target.closest("[data-choose]");
@@ -171,24 +174,24 @@
   setInterval(() => {
     for (const clock of all("[data-elapsed-since]")) {
       const seconds = Math.max(0, Math.round((Date.now() - Date.parse(clock.dataset.elapsedSince)) / 1000));
-      clock.textContent = `${seconds} s`;
+      clock.textContent = fill(gettext("%(seconds)s s"), { seconds });
     }
   }, 500);
 
   // ------------------------------------------------------------------ keys
 
   const KEYS = [
-    ["/", "ask", () => document.getElementById("question") || document.getElementById("questions"), (box) => box.focus()],
-    ["s", "search", () => document.getElementById("search"), (box) => box.select()],
-    ["1 – 9", "open that quote", () => document.querySelector(".citation-link"), null],
-    ["←", "previous page", () => document.querySelector('#source [rel="prev"]'), (link) => link.click()],
-    ["→", "next page", () => document.querySelector('#source [rel="next"]'), (link) => link.click()],
-    ["f", "find in this document", () => document.querySelector("[data-find]"), (box) => box.select()],
-    ["n", "next place found", () => document.querySelector('[data-hit="next"]'), (link) => link.click()],
-    ["p", "previous place found", () => document.querySelector('[data-hit="previous"]'), (link) => link.click()],
-    ["c", "contents of this document", () => document.getElementById("contents"), (fold) => toggle(fold)],
-    ["+", "larger pages", () => zoomStep(1), (link) => link.click()],
-    ["-", "smaller pages", () => zoomStep(-1), (link) => link.click()],
+    ["/", gettext("ask"), () => document.getElementById("question") || document.getElementById("questions"), (box) => box.focus()],
+    ["s", gettext("search"), () => document.getElementById("search"), (box) => box.select()],
+    ["1 – 9", gettext("open that quote"), () => document.querySelector(".citation-link"), null],
+    ["←", gettext("previous page"), () => document.querySelector('#source [rel="prev"]'), (link) => link.click()],
+    ["→", gettext("next page"), () => document.querySelector('#source [rel="next"]'), (link) => link.click()],
+    ["f", gettext("find in this document"), () => document.querySelector("[data-find]"), (box) => box.select()],
+    ["n", gettext("next place found"), () => document.querySelector('[data-hit="next"]'), (link) => link.click()],
+    ["p", gettext("previous place found"), () => document.querySelector('[data-hit="previous"]'), (link) => link.click()],
+    ["c", gettext("contents of this document"), () => document.getElementById("contents"), (fold) => toggle(fold)],
+    ["+", gettext("larger pages"), () => zoomStep(1), (link) => link.click()],
+    ["-", gettext("smaller pages"), () => zoomStep(-1), (link) => link.click()],
   ];
   const NAMES = { ArrowLeft: "←", ArrowRight: "→" };
 
@@ -205,8 +208,10 @@
 
   function help() {
     const dialog = document.createElement("dialog");
-    dialog.innerHTML = '<h2>Keys on this page</h2><dl></dl><form method="dialog"><button>Close</button></form>';
-    for (const [key, what, find] of [...KEYS, ["?", "this help", () => document.body]]) {
+    dialog.innerHTML = '<h2></h2><dl></dl><form method="dialog"><button></button></form>';
+    dialog.querySelector("h2").textContent = gettext("Keys on this page");
+    dialog.querySelector("button").textContent = gettext("Close");
+    for (const [key, what, find] of [...KEYS, ["?", gettext("this help"), () => document.body]]) {
       if (!find()) continue;
       const term = document.createElement("dt");
       const meaning = document.createElement("dd");

@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from webapp.api.api import urlpatterns_of_api
 from webapp.core.appearance import choose
 from webapp.core.health import healthz
+from webapp.core.script_words import script_words
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("webapp.accounts.urls")),
@@ -21,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("webapp.operate.urls")),
     path("api/v1/", include(urlpatterns_of_api())),
     path("appearance", choose, name="core-appearance"),
+    path("words.js", script_words, name="core-words"),
     path("healthz", healthz, name="core-health"),
     path("admin/", admin.site.urls),
 ]

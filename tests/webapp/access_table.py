@@ -76,6 +76,7 @@ POST   jobs/<uuid:job_id>/cancel                                                
 GET    dashboard/                                                               login 404   404   404   404   200
 GET    metrics                                                                  404   404   404   404   404   404
 POST   appearance                                                               link  link  link  link  link  link
+GET    words.js                                                                 200   200   200   200   200   200
 GET    healthz                                                                  200   200   200   200   200   200
 
 GET    api/v1/^(?P<rest>.*)$                                                    404   404   404   404   404   404

@@ -193,7 +193,7 @@ def test_it_makes_renames_and_deletes_a_collection(alice: User, browser: Client,
 
 def test_it_refuses_a_collection_without_a_name(browser: Client) -> None:
     browser.post(reverse("library-collection-create"), {"name": "  "})
-    assert "A collection needs a name." in page(browser, "library-home")
+    assert "Type a name first." in page(browser, "library-home")
 
 
 @pytest.mark.parametrize("state", DocumentState.values)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm, PasswordChangeForm
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy
 
 from webapp.accounts.models import ApiToken, Scope, User
 
 # For how many days a token may work; 0: until it is deleted.
-LIVES = ((30, "for 30 days"), (365, "for a year"), (0, "until it is deleted"))
+LIVES = ((30, gettext_lazy("for 30 days")), (365, gettext_lazy("for a year")), (0, gettext_lazy("until it is deleted")))
+
+
+ROLES = (("user", gettext_lazy("user")), ("operator", gettext_lazy("operator: sees the dashboard, invites others")))
 
 
 class SetupForm(BaseUserCreationForm):
@@ -39,15 +43,15 @@ class EmailForm(forms.ModelForm):
 
 
 class InvitationForm(forms.Form):
-    note = forms.CharField(label="For whom?", max_length=80, required=False)
-    role = forms.ChoiceField(label="As", choices=[("user", "user"), ("operator", "operator: sees the dashboard, invites others")])
+    note = forms.CharField(label=gettext_lazy("For whom?"), max_length=80, required=False)
+    role = forms.ChoiceField(label=gettext_lazy("As"), choices=ROLES)
 
 
 class TokenForm(forms.ModelForm):
-    days = forms.TypedChoiceField(label="Works for", coerce=int, choices=LIVES, initial=365, required=False)
-    scope = forms.ChoiceField(label="It may", choices=Scope.choices, initial=Scope.WRITE, required=False)
+    days = forms.TypedChoiceField(label=gettext_lazy("Works for"), coerce=int, choices=LIVES, initial=365, required=False)
+    scope = forms.ChoiceField(label=gettext_lazy("It may"), choices=Scope.choices, initial=Scope.WRITE, required=False)
 
     class Meta:
         model = ApiToken
         fields = ("name",)
-        widgets = {"name": forms.TextInput(attrs={"placeholder": "What will use it?", "autocomplete": "off"})}
+        widgets = {"name": forms.TextInput(attrs={"placeholder": gettext_lazy("What will use it?"), "autocomplete": "off"})}

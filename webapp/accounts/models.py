@@ -8,6 +8,7 @@ import secrets
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from webapp.core.models import Row
 
@@ -58,8 +59,8 @@ class SignIn(Row):
 class Scope(models.TextChoices):
     """What a token may do: see, or see and change."""
 
-    READ = "read", "read only"
-    WRITE = "write", "read and write"
+    READ = "read", gettext_lazy("read only")
+    WRITE = "write", gettext_lazy("read and write")
 
 
 class ApiToken(Row):

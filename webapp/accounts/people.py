@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext
 
 from webapp.accounts.models import Invitation, User, token_digest
 from webapp.accounts.services import PREFIX_CHARACTERS
@@ -92,7 +93,7 @@ def active_set(*, user: User, by: User, is_active: bool) -> None:
 def _not_oneself(user: User, by: User) -> None:
     """So there is always an operator left."""
     if user.pk == by.pk:
-        raise ChangeRefused("This is your own account. Let another operator do that.")
+        raise ChangeRefused(gettext("This is your own account. Let another operator do that."))
 
 
 def reset_path(*, user: User) -> str:

@@ -8,6 +8,7 @@ from django.contrib import auth, messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -46,14 +47,14 @@ def invite(request: UserRequest) -> HttpResponse:
     is_operator = form.cleaned_data["role"] == "operator"
     row, token = invitation_create(owner=request.user, note=form.cleaned_data["note"], is_operator=is_operator)
     link = request.build_absolute_uri(reverse("accounts-join", args=[token]))
-    return _people(request, new_link=link, new_link_for=row.note or "the person you invite", new_link_days=INVITED_DAYS)
+    return _people(request, new_link=link, new_link_for=row.note or gettext("the person you invite"), new_link_days=INVITED_DAYS)
 
 
 @operators_only
 @require_POST
 def uninvite(request: UserRequest, invitation_id: UUID) -> HttpResponse:
     invitation_delete(invitation_id=invitation_id)
-    messages.success(request, "The invitation no longer works.")
+    messages.success(request, gettext("The invitation no longer works."))
     return redirect("accounts-people")
 
 

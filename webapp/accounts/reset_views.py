@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.views import PasswordResetConfirmView, PasswordResetView
 from django.http import HttpResponse, HttpResponseBase
 from django.urls import reverse_lazy
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
@@ -27,7 +28,7 @@ def forgotten(request: HtmxHttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         if counting.count(f"reset:{address_of(request)}", WINDOW_SECONDS) > MOST_MAILS:
             return _too_often(request)
-        messages.success(request, "If there is an account with this address, a link is on its way to it.")
+        messages.success(request, gettext("If there is an account with this address, a link is on its way to it."))
     view = PasswordResetView.as_view(
         template_name="accounts/forgotten.html",
         email_template_name="accounts/reset_mail.txt",
@@ -39,7 +40,7 @@ def forgotten(request: HtmxHttpRequest) -> HttpResponseBase:
 
 
 def _too_often(request: HtmxHttpRequest) -> HttpResponse:
-    messages.error(request, "Too many links were asked for from here. Wait a quarter of an hour.")
+    messages.error(request, gettext("Too many links were asked for from here. Wait a quarter of an hour."))
     response = render_page(request, "accounts/forgotten.html", {"mails": True}, status=429)
     response["Retry-After"] = str(round(counting.seconds_left(WINDOW_SECONDS)) + 1)
     return response
@@ -55,7 +56,7 @@ class _SetView(PasswordResetConfirmView):
         response = super().form_valid(form)  # type: ignore[arg-type]
         if isinstance(self.user, User):
             sign_ins_end(user=self.user)
-        messages.success(self.request, "Your new password is set. Sign in with it.")
+        messages.success(self.request, gettext("Your new password is set. Sign in with it."))
         return response
 
 

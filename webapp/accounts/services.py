@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from webapp.accounts.models import ApiToken, Scope, User, token_digest
 
@@ -22,7 +23,7 @@ class SetupDone(Exception):
 def first_account_create(*, username: str, password: str) -> User:
     """The account that may do everything. Raises SetupDone."""
     if User.objects.exists():
-        raise SetupDone("This Longread has been set up already. Sign in instead.")
+        raise SetupDone(gettext("This Longread has been set up already. Sign in instead."))
     return User.objects.create_superuser(username=username, password=password)
 
 

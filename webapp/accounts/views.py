@@ -11,6 +11,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -53,7 +54,11 @@ def login(request: HtmxHttpRequest) -> HttpResponseBase:
 def _wait(request: HtmxHttpRequest, seconds: float) -> HttpResponse:
     """Says how long, whether the password was right or not."""
     minutes = max(1, math.ceil(seconds / 60))
-    refusal = f"Too many failed attempts. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again; or set a new password."
+    refusal = ngettext(
+        "Too many failed attempts. Wait {n} minute, then try again; or set a new password.",
+        "Too many failed attempts. Wait {n} minutes, then try again; or set a new password.",
+        minutes,
+    ).format(n=minutes)
     context = {"form": AuthenticationForm(request), "refusal": refusal, "next": request.POST.get("next", "")}
     response = render_page(request, "accounts/login.html", context, status=429)
     response["Retry-After"] = str(math.ceil(seconds))
@@ -82,7 +87,7 @@ def password(request: UserRequest) -> HttpResponse:
     auth.update_session_auth_hash(request, form.save())
     sign_ins_end(user=request.user, but=request.session.session_key or "")
     sign_in_note(request, request.user)
-    messages.success(request, "Your password is changed, and every other browser is signed out.")
+    messages.success(request, gettext("Your password is changed, and every other browser is signed out."))
     return redirect("accounts-account")
 
 
@@ -103,7 +108,7 @@ def token_new(request: UserRequest) -> HttpResponse:
 def token_remove(request: UserRequest, token_id: UUID) -> HttpResponse:
     token = token_detail(owner=request.user, token_id=token_id)
     token_delete(token=token)
-    messages.success(request, f"The token “{token.name}” no longer works.")
+    messages.success(request, gettext("The token “{name}” no longer works.").format(name=token.name))
     return redirect("accounts-account")
 
 
@@ -114,7 +119,7 @@ def email(request: UserRequest) -> HttpResponse:
     if not form.is_valid():
         return _account(request, email_form=form)
     form.save()
-    messages.success(request, "Your e-mail address is saved.")
+    messages.success(request, gettext("Your e-mail address is saved."))
     return redirect("accounts-account")
 
 
@@ -122,7 +127,7 @@ def email(request: UserRequest) -> HttpResponse:
 @require_POST
 def session_end(request: UserRequest, sign_in_id: UUID) -> HttpResponse:
     sign_in_end(sign_in=sign_in_detail(user=request.user, sign_in_id=sign_in_id))
-    messages.success(request, "That browser is signed out.")
+    messages.success(request, gettext("That browser is signed out."))
     return redirect("accounts-account")
 
 
@@ -130,7 +135,7 @@ def session_end(request: UserRequest, sign_in_id: UUID) -> HttpResponse:
 @require_POST
 def sessions_end(request: UserRequest) -> HttpResponse:
     ended = sign_ins_end(user=request.user, but=request.session.session_key or "")
-    messages.success(request, f"{ended} other {'browser is' if ended == 1 else 'browsers are'} signed out.")
+    messages.success(request, ngettext("{n} other browser is signed out.", "{n} other browsers are signed out.", ended).format(n=ended))
     return redirect("accounts-account")
 
 

@@ -7,7 +7,8 @@ that was refused may be sent again under its key. Knows no operation.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -29,6 +30,9 @@ KEPT = timedelta(days=1)
 GIVEN_UP = timedelta(minutes=10)
 MOST_CHARACTERS = 200
 
+# Fields of the answer to this request that are told once and kept nowhere.
+UNKEPT = "_longread_unkept"
+
 Run = Callable[..., HttpResponseBase]
 
 
@@ -48,11 +52,16 @@ def idempotent(api: NinjaAPI) -> Callable[[Run], Run]:
                 return api.on_exception(request, error)
             if reply is None or reply.status:
                 return run(request, *args, **kwargs) if reply is None else _again(reply)
-            return _keep(reply, run(request, *args, **kwargs))
+            return _keep(reply, run(request, *args, **kwargs), getattr(request, UNKEPT, ()))
 
         return answered
 
     return decorate
+
+
+def unkept(request: HttpRequest, *fields: str) -> None:
+    """For an operation: these fields of its answer are secrets, and are empty where it is answered again."""
+    setattr(request, UNKEPT, fields)
 
 
 def _begin(user: User, key: str, request: HttpRequest) -> Reply:
@@ -74,9 +83,12 @@ def _begin(user: User, key: str, request: HttpRequest) -> Reply:
     return reply
 
 
-def _keep(reply: Reply, response: HttpResponseBase) -> HttpResponseBase:
+def _keep(reply: Reply, response: HttpResponseBase, secrets: Sequence[str]) -> HttpResponseBase:
     if isinstance(response, HttpResponse) and response.status_code < 300:
-        Reply.objects.filter(id=reply.id).update(status=response.status_code, body=response.content.decode())
+        body = response.content.decode()
+        if secrets:
+            body = json.dumps(json.loads(body) | dict.fromkeys(secrets, ""))
+        Reply.objects.filter(id=reply.id).update(status=response.status_code, body=body)
     else:
         reply.delete()
     return response

@@ -71,4 +71,4 @@ def uuid_or_404(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise Http404("There is no such thing.") from error
+        raise Http404 from error

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext, gettext_lazy
 
 from webapp.core.models import Row
 
 
 class Conversation(Row):
-    """Questions to one collection that lead on from each other, in the order in which they were asked. `owner` began it."""
+    """Questions to one collection that lead on from each other, in the order in which they were asked. `owner` began it; `title` is what
+    somebody called it, '' where nobody did."""
 
     collection = models.ForeignKey("library.Collection", on_delete=models.CASCADE, related_name="conversations")
     owner = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="conversations")
+    title = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
+        if self.title:
+            return self.title
         first = self.questions.order_by("created_at").first()
-        return first.text if first else "nothing asked"
+        return first.text if first else gettext("nothing asked")
 
 
 class Question(Row):
@@ -51,11 +56,11 @@ class Question(Row):
 class AnswerState(models.TextChoices):
     """waiting -> streaming -> done | stopped | failed."""
 
-    WAITING = "waiting", "waiting for the engine"
-    STREAMING = "streaming", "answering"
-    DONE = "done", "done"
-    STOPPED = "stopped", "stopped"
-    FAILED = "failed", "failed"
+    WAITING = "waiting", gettext_lazy("waiting for the engine")
+    STREAMING = "streaming", gettext_lazy("answering")
+    DONE = "done", gettext_lazy("done")
+    STOPPED = "stopped", gettext_lazy("stopped")
+    FAILED = "failed", gettext_lazy("failed")
 
 
 class Answer(Row):

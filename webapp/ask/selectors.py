@@ -10,12 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 
 from webapp.accounts.models import User
-from webapp.ask.models import Answer, Citation, Question
+from webapp.ask.models import Answer, Citation, Conversation, Question
 from webapp.ask.suggesting import suggested
+from webapp.core.templatetags.words import spot
 from webapp.library.access import Right, may, reach, require
 from webapp.library.models import ASKABLE, Collection, Document
 from webapp.library.outline import Heading, headings_of
@@ -71,6 +72,27 @@ def conversation_list(*, collection: Collection) -> list[list[Question]]:
     for question in collection.questions.select_related("answer")[:QUESTIONS_SHOWN]:
         conversations.setdefault(question.conversation_id or question.id, []).insert(0, question)
     return list(conversations.values())
+
+
+def conversations_of(*, user: User) -> QuerySet[Conversation]:
+    """Everybody's, in every collection that the user may see."""
+    return Conversation.objects.filter(reach(user)).prefetch_related(Prefetch("questions", Question.objects.order_by("created_at")))
+
+
+def conversation_detail(*, user: User, conversation_id: UUID) -> Conversation:
+    """Raises Http404 where the user may see no such conversation."""
+    return get_object_or_404(conversations_of(user=user).select_related("collection__owner"), id=conversation_id)
+
+
+def conversation_questions(*, conversation: Conversation) -> QuerySet[Question]:
+    """In the order in which they were asked."""
+    return conversation.questions.select_related("answer", "collection").order_by("created_at")
+
+
+def require_begun(*, user: User, conversation: Conversation) -> None:
+    """Whoever began it may rename and delete it, and whoever may change the collection. Raises PermissionDenied for others."""
+    if conversation.owner_id != user.pk:
+        require(user, Right.CHANGE, conversation.collection)
 
 
 def turn_list(*, question: Question) -> tuple[list[Turn], list[Turn]]:
@@ -144,8 +166,7 @@ def _located(strip: Strip, place: Mapping[str, Any]) -> Mark | None:
 
 def _mark(strip: Strip, document: str, page: int | None, line: int | None, path: str, place: Citation | Mapping[str, Any]) -> Mark | None:
     at = strip.at(document, page, line)
-    where = f"page {page}" if page else f"line {line}"
-    return None if at is None else Mark(at, f"{path}, {where}", place)
+    return None if at is None else Mark(at, f"{path}, {spot({'page': page, 'first_line': line})}", place)
 
 
 def opened_document(*, user: User, citations: list[Citation]) -> tuple[Document, Citation] | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
+from django.utils.translation import gettext
 
 from webapp.accounts.models import User
 from webapp.ask import event_log
@@ -19,11 +20,16 @@ from webapp.jobs.signals import job_broke, job_restarted
 from webapp.library.models import ASKABLE, Collection
 
 MOST_CHARACTERS = 2000
+MOST_TITLE_CHARACTERS = 200
 ENDED = (AnswerState.DONE, AnswerState.STOPPED, AnswerState.FAILED)
 
 
 class QuestionRefused(Exception):
     """A question that cannot be asked; the message says what to do."""
+
+
+class TitleRefused(Exception):
+    """A title that cannot be used; the message says why."""
 
 
 @transaction.atomic
@@ -43,9 +49,10 @@ def question_ask(
     """
     text = " ".join(printable(text).split())
     if not text:
-        raise QuestionRefused("Type a question first.")
+        raise QuestionRefused(gettext("Type a question first."))
     if len(text) > MOST_CHARACTERS:
-        raise QuestionRefused(f"This question has {len(text):,} characters; the limit is {MOST_CHARACTERS:,}. Ask in fewer words.")
+        said = gettext("This question has {n:,} characters; the limit is {most:,}. Ask in fewer words.")
+        raise QuestionRefused(said.format(n=len(text), most=MOST_CHARACTERS))
     question = Question.objects.create(
         conversation=_conversation(collection, owner, follows),
         collection=collection,
@@ -72,14 +79,37 @@ def _left_out(collection: Collection, ids: Ids[UUID]) -> list[dict[str, str]]:
     """The documents not asked, by id and path. Raises QuestionRefused where none remains."""
     askable = collection.documents.filter(state__in=ASKABLE, is_archive=False)
     if not askable.exists():
-        raise QuestionRefused("Nothing can be asked here yet. Add a document, or wait until the first one is parsed.")
+        raise QuestionRefused(gettext("Nothing can be asked here yet. Add a document, or wait until the first one is parsed."))
     if not ids:
         return []
     out = Q(id__in=ids) | Q(archive__in=ids)
     if not askable.exclude(out).exists():
-        raise QuestionRefused("Every document is left out. Tick at least one to ask.")
+        raise QuestionRefused(gettext("Every document is left out. Tick at least one to ask."))
     rows = collection.documents.filter(out, is_archive=False).order_by("path", "created_at").values_list("id", "path")
     return [{"document": str(id), "path": path} for id, path in rows]
+
+
+def documents_but(*, collection: Collection, only: Ids[UUID]) -> set[UUID]:
+    """What is left out where `only` these documents, or archives with all their files, are asked."""
+    asked = Q(id__in=only) | Q(archive__in=only)
+    return set(collection.documents.filter(is_archive=False).exclude(asked).values_list("id", flat=True))
+
+
+def conversation_rename(*, conversation: Conversation, title: str) -> None:
+    """'' gives it back the words of its first question. Raises TitleRefused."""
+    title = " ".join(printable(title).split())
+    if len(title) > MOST_TITLE_CHARACTERS:
+        said = gettext("This title has {n} characters; the limit is {most}.")
+        raise TitleRefused(said.format(n=len(title), most=MOST_TITLE_CHARACTERS))
+    conversation.title = title
+    conversation.save(update_fields=["title", "updated_at"])
+
+
+def conversation_delete(*, conversation: Conversation) -> None:
+    """With its questions, answers and links; what is still being answered is stopped."""
+    for answer in Answer.objects.filter(question__conversation=conversation).exclude(state__in=ENDED).select_related("job"):
+        answer_stop(answer=answer)
+    conversation.delete()
 
 
 def answer_stop(*, answer: Answer) -> None:

@@ -6,6 +6,7 @@ A sweep's documents are written down when it begins, with what became of each: n
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext, gettext_lazy
 
 from webapp.core.models import Row
 
@@ -27,11 +28,11 @@ class Checklist(Row):
 class SweepState(models.TextChoices):
     """waiting -> running -> done | stopped | failed; from each of these back to waiting, for what is missing."""
 
-    WAITING = "waiting", "waiting for the engine"
-    RUNNING = "running", "asking"
-    DONE = "done", "done"
-    STOPPED = "stopped", "stopped"
-    FAILED = "failed", "failed"
+    WAITING = "waiting", gettext_lazy("waiting for the engine")
+    RUNNING = "running", gettext_lazy("asking")
+    DONE = "done", gettext_lazy("done")
+    STOPPED = "stopped", gettext_lazy("stopped")
+    FAILED = "failed", gettext_lazy("failed")
 
 
 SWEEP_ENDED = (SweepState.DONE, SweepState.STOPPED, SweepState.FAILED)
@@ -102,15 +103,15 @@ class Cell(Row):
         indexes = [models.Index(fields=["document", "created_at"])]
 
     def __str__(self) -> str:
-        return self.error or self.answer or "not found"
+        return self.error or self.answer or gettext("not found")
 
 
 class Judgement(models.TextChoices):
     """What a person says of an answer."""
 
-    NONE = "", "not judged"
-    CONFIRMED = "confirmed", "confirmed"
-    WRONG = "wrong", "wrong"
+    NONE = "", gettext_lazy("not judged")
+    CONFIRMED = "confirmed", gettext_lazy("confirmed")
+    WRONG = "wrong", gettext_lazy("wrong")
 
 
 class Verdict(Row):

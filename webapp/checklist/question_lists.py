@@ -13,11 +13,13 @@ from functools import cache
 from pathlib import Path
 
 from charset_normalizer import from_bytes
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy
 
 FOLDER = Path(__file__).parent / "ready"
 COLUMN = "question"
 MOST_BYTES = 1_000_000
-NAMES = {"contracts": "Contracts", "repositories": "Code repositories"}
+NAMES = {"contracts": gettext_lazy("Contracts"), "repositories": gettext_lazy("Code repositories")}
 
 
 class ListUnreadable(Exception):
@@ -29,7 +31,7 @@ class ReadyList:
     """`key` names it in an address."""
 
     key: str
-    name: str
+    name: Promise | str
     questions: tuple[str, ...]
 
 
@@ -45,13 +47,16 @@ def ready_list(key: str) -> ReadyList | None:
 def questions_in(content: bytes) -> list[str]:
     """The questions of a CSV file, or of a text file with one a line. Raises ListUnreadable."""
     if len(content) > MOST_BYTES:
-        raise ListUnreadable(f"This file has {len(content):,} bytes; a list of questions has at most {MOST_BYTES:,}. Choose another.")
+        said = gettext("This file has {n:,} bytes; a list of questions has at most {most:,}. Choose another.")
+        raise ListUnreadable(said.format(n=len(content), most=MOST_BYTES))
     try:
         rows = list(_rows(_text(content)))
     except csv.Error as error:
-        raise ListUnreadable(f"This is no CSV file ({error}). Save it as CSV, or paste the questions.") from error
+        said = gettext("This is no CSV file ({error}). Save it as CSV, or paste the questions.")
+        raise ListUnreadable(said.format(error=error)) from error
     if not rows:
-        raise ListUnreadable("This file has no questions in it. Put one in each row, in a column named “question” where there are others.")
+        said = gettext("This file has no questions in it. Put one in each row, in a column named “question” where there are others.")
+        raise ListUnreadable(said)
     return rows
 
 
@@ -62,7 +67,7 @@ def _text(content: bytes) -> str:
         best = from_bytes(content).best()
         text = str(best) if best else ""
     if not text.strip() or "\x00" in text:
-        raise ListUnreadable("This file is no text. Save it as CSV, or paste the questions.")
+        raise ListUnreadable(gettext("This file is no text. Save it as CSV, or paste the questions."))
     return text
 
 

@@ -8,11 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.paginator import Page as PaginatedPage
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from webapp.accounts.models import User
 from webapp.checklist.models import Cell, Judgement, Sweep, SweepState, SweptDocument, Verdict
@@ -66,20 +69,28 @@ class Coverage:
     @property
     def line(self) -> str:
         """40 of 42 documents, 1.2 of 1.3 million tokens; 2 failed: a.pdf, b.pdf"""
-        parts = [f"{self.documents:,} of {counted(self.documents_of, 'document')}, {_tokens(self.tokens, self.tokens_of)}"]
-        parts += [f"{len(rows):,} {what}: {_names(rows)}" for what, rows in (("not asked", self.left_out), ("failed", self.failed)) if rows]
+        documents = gettext("{n} of {documents}").format(n=intcomma(self.documents), documents=counted(self.documents_of, "document"))
+        parts = [f"{documents}, {_tokens(self.tokens, self.tokens_of)}"]
+        for said, rows in ((gettext("{n} not asked: {names}"), self.left_out), (gettext("{n} failed: {names}"), self.failed)):
+            parts += [said.format(n=intcomma(len(rows)), names=_names(rows))] if rows else []
         return "; ".join(parts)
 
 
 def _tokens(done: int, total: int) -> str:
     if total < 10**6:
-        return f"{done:,} of {counted(total, 'token')}"
-    return f"{done / 10**6:.1f} of {total / 10**6:.1f} million tokens"
+        return gettext("{n} of {tokens}").format(n=intcomma(done), tokens=counted(total, "token"))
+    return gettext("{n} of {total} million tokens").format(n=_millions(done), total=_millions(total))
+
+
+def _millions(count: int) -> str:
+    return number_format(round(count / 10**6, 1), 1)
 
 
 def _names(rows: Sequence[LeftOut]) -> str:
-    more = f" and {len(rows) - NAMES_SHOWN:,} more" if len(rows) > NAMES_SHOWN else ""
-    return ", ".join(row.path for row in rows[:NAMES_SHOWN]) + more
+    names = ", ".join(row.path for row in rows[:NAMES_SHOWN])
+    if len(rows) <= NAMES_SHOWN:
+        return names
+    return gettext("{names} and {n} more").format(names=names, n=intcomma(len(rows) - NAMES_SHOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,7 @@ def sweep_detail(*, user: User, sweep_id: UUID, right: Right = Right.READ) -> Sw
 
 def cell_list(*, sweep: Sweep) -> QuerySet[Cell]:
     """By document, then question."""
-    return Cell.objects.filter(document__sweep=sweep).select_related("document")
+    return Cell.objects.filter(document__sweep=sweep).select_related("document", "verdict__person")
 
 
 def cell_detail(*, user: User, cell_id: UUID, right: Right = Right.CHANGE) -> Cell:

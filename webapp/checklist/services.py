@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
+from django.utils.translation import gettext
 
 from webapp.accounts.models import User
 from webapp.checklist.models import SWEEP_ENDED, Cell, Checklist, Judgement, Sweep, SweepState, SweptDocument, Verdict
@@ -39,14 +40,13 @@ def sweep_create(*, collection: Collection, owner: User, questions: Iterable[str
     texts = _questions(questions)
     documents = document_list(collection=collection)
     if not documents.filter(state__in=ASKABLE).exists():
-        raise SweepRefused("Nothing can be asked here yet. Add a document, or wait until the first one is parsed.")
+        raise SweepRefused(gettext("Nothing can be asked here yet. Add a document, or wait until the first one is parsed."))
     if (count := documents.count()) > settings.LONGREAD_SWEEP_DOCUMENTS:
         most = settings.LONGREAD_SWEEP_DOCUMENTS
-        raise SweepRefused(
-            f"This collection has {count:,} documents; a sweep asks at most {most:,}. Split it, or ask the operator for more."
-        )
+        said = gettext("This collection has {n:,} documents; a sweep asks at most {most:,}. Split it, or ask the operator for more.")
+        raise SweepRefused(said.format(n=count, most=most))
     if Sweep.objects.filter(checklist__owner=owner, state__in=ACTIVE).count() >= MOST_AT_ONCE:
-        raise SweepRefused(f"{MOST_AT_ONCE} of your sweeps are not done yet. Wait for one, or stop one.")
+        raise SweepRefused(gettext("{n} of your sweeps are not done yet. Wait for one, or stop one.").format(n=MOST_AT_ONCE))
     checklist = Checklist.objects.create(collection=collection, owner=owner, questions=texts)
     sweep = Sweep.objects.create(checklist=checklist)
     SweptDocument.objects.bulk_create(
@@ -59,15 +59,13 @@ def sweep_create(*, collection: Collection, owner: User, questions: Iterable[str
 def _questions(lines: Iterable[str]) -> list[str]:
     texts = list(dict.fromkeys(text for line in lines if (text := " ".join(printable(line).split()))))
     if not texts:
-        raise SweepRefused("Type a question first, one a line.")
+        raise SweepRefused(gettext("Type a question first, one a line."))
     if len(texts) > settings.LONGREAD_SWEEP_QUESTIONS:
-        raise SweepRefused(
-            f"These are {len(texts):,} questions; a sweep has at most {settings.LONGREAD_SWEEP_QUESTIONS:,}. Make two of it."
-        )
+        said = gettext("These are {n:,} questions; a sweep has at most {most:,}. Make two of it.")
+        raise SweepRefused(said.format(n=len(texts), most=settings.LONGREAD_SWEEP_QUESTIONS))
     if long := next((text for text in texts if len(text) > MOST_CHARACTERS), ""):
-        raise SweepRefused(
-            f"The question “{long[:60]}…” has {len(long):,} characters; the limit is {MOST_CHARACTERS:,}. Ask in fewer words."
-        )
+        said = gettext("The question “{question}…” has {n:,} characters; the limit is {most:,}. Ask in fewer words.")
+        raise SweepRefused(said.format(question=long[:60], n=len(long), most=MOST_CHARACTERS))
     return texts
 
 
@@ -122,14 +120,15 @@ def verdict_set(*, cell: Cell, person: User, judgement: str, note: str) -> Verdi
     """What this person says of the cell, in place of what was said before; nothing said takes the verdict back. Raises VerdictRefused."""
     note = "\n".join(printable(line).rstrip() for line in note.strip().splitlines())
     if judgement not in Judgement.values:
-        raise VerdictRefused("An answer is confirmed, wrong, or not judged.")
+        raise VerdictRefused(gettext("An answer is confirmed, wrong, or not judged."))
     if len(note) > MOST_NOTE_CHARACTERS:
-        raise VerdictRefused(f"This note has {len(note):,} characters; the limit is {MOST_NOTE_CHARACTERS:,}.")
+        said = gettext("This note has {n:,} characters; the limit is {most:,}.")
+        raise VerdictRefused(said.format(n=len(note), most=MOST_NOTE_CHARACTERS))
     if not judgement and not note:
         Verdict.objects.filter(cell=cell).delete()
         return None
-    said = {"judgement": judgement, "note": note, "person": person}
-    return Verdict.objects.update_or_create(cell=cell, defaults=said)[0]
+    fields = {"judgement": judgement, "note": note, "person": person}
+    return Verdict.objects.update_or_create(cell=cell, defaults=fields)[0]
 
 
 @receiver(job_broke)

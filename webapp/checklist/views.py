@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from webapp.accounts.models import User
@@ -116,7 +117,7 @@ def _since(request: UserRequest) -> datetime:
 def stop(request: UserRequest, sweep_id: UUID) -> HttpResponse:
     row = sweep_detail(user=request.user, sweep_id=sweep_id, right=Right.CHANGE)
     if not sweep_stop(sweep=row):
-        messages.error(request, "This sweep has ended already.")
+        messages.error(request, gettext("This sweep has ended already."))
     return redirect("checklist-detail", row.id)
 
 
@@ -125,7 +126,7 @@ def stop(request: UserRequest, sweep_id: UUID) -> HttpResponse:
 def go_on(request: UserRequest, sweep_id: UUID) -> HttpResponse:
     row = sweep_detail(user=request.user, sweep_id=sweep_id, right=Right.CHANGE)
     if not sweep_continue(sweep=row):
-        messages.error(request, "This sweep has not ended yet.")
+        messages.error(request, gettext("This sweep has not ended yet."))
     return redirect("checklist-detail", row.id)
 
 

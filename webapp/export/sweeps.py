@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext
 
 from webapp.checklist.models import Cell, Sweep, SweptDocument, Verdict
 from webapp.checklist.selectors import coverage
@@ -122,7 +123,8 @@ def _documents(sweep: Sweep) -> Iterable[SweptDocument]:
 
 def _short_enough(sweep: Sweep) -> Sweep:
     if (count := Cell.objects.filter(document__sweep=sweep).count()) > MOST_CELLS:
-        raise ExportRefused(f"These are {count:,} answers; a paper has at most {MOST_CELLS:,}. Save the table as Excel or CSV.")
+        said = gettext("These are {n:,} answers; a paper has at most {most:,}. Save the table as Excel or CSV.")
+        raise ExportRefused(said.format(n=count, most=MOST_CELLS))
     return sweep
 
 

@@ -11,26 +11,27 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from webapp.core.models import Row
 
 
 class JobState(models.TextChoices):
-    QUEUED = "queued", "queued"
-    RUNNING = "running", "running"
-    DONE = "done", "done"
-    FAILED = "failed", "failed"
-    CANCELLED = "cancelled", "cancelled"
+    QUEUED = "queued", gettext_lazy("queued")
+    RUNNING = "running", gettext_lazy("running")
+    DONE = "done", gettext_lazy("done")
+    FAILED = "failed", gettext_lazy("failed")
+    CANCELLED = "cancelled", gettext_lazy("cancelled")
 
 
 ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
 class JobKind(models.TextChoices):
-    PARSE = "parse", "Parse"
-    PREFILL = "prefill", "Prefill"
-    ANSWER = "answer", "Answer"
-    SWEEP = "sweep", "Sweep"
+    PARSE = "parse", gettext_lazy("Parse")
+    PREFILL = "prefill", gettext_lazy("Prefill")
+    ANSWER = "answer", gettext_lazy("Answer")
+    SWEEP = "sweep", gettext_lazy("Sweep")
 
 
 class Job(Row):

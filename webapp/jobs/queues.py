@@ -25,7 +25,7 @@ class Waiting:
 
     @property
     def label(self) -> str:
-        return JobKind(self.kind).label
+        return str(JobKind(self.kind).label)
 
 
 def queue_depths() -> dict[str, int]:

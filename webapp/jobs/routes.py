@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_lazy
+
 from webapp.jobs.models import JobKind
 
 
@@ -24,4 +26,7 @@ ROUTES = {
 }
 QUEUES = ("ingest", "engine")
 # What people notice while nobody takes a queue's messages.
-BREAKS = {"ingest": "Uploads wait unread.", "engine": "Questions wait unanswered, and nothing is read ahead."}
+BREAKS = {
+    "ingest": gettext_lazy("Uploads wait unread."),
+    "engine": gettext_lazy("Questions wait unanswered, and nothing is read ahead."),
+}

@@ -145,10 +145,10 @@ def job_list(*, viewer: User, state: str = "", words: str = "") -> QuerySet[Job]
     return jobs.filter(state=state) if state in JobState.values else jobs
 
 
-def job_counts(*, viewer: User) -> list[tuple[str, int]]:
+def job_counts(*, viewer: User) -> list[tuple[JobState, int]]:
     """How many of these jobs are in each state, in the order of a job's life."""
     counted = dict(_jobs_of(viewer).order_by().values_list("state").annotate(Count("id")))
-    return [(state, counted.get(state, 0)) for state in JobState.values]
+    return [(state, counted.get(state, 0)) for state in JobState]
 
 
 def job_detail(*, viewer: User, job_id: UUID) -> Job:

@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from webapp.accounts.requests import UserRequest
@@ -28,7 +29,8 @@ def jobs(request: UserRequest) -> HttpResponse:
     state = state if state in JobState.values else ""
     found = Paginator(job_list(viewer=request.user, state=state, words=words), JOBS_A_PAGE).get_page(request.GET.get("page"))
     rows = [(job, job_progress(job)) for job in found.object_list]
-    context = {"rows": rows, "found": found, "counts": job_counts(viewer=request.user), "state": state, "words": words}
+    context: dict[str, object] = {"rows": rows, "found": found, "counts": job_counts(viewer=request.user), "state": state, "words": words}
+    context |= {"state_label": JobState(state).label if state else ""}
     return render_page(request, "jobs/jobs.html", context, fragments=("jobs",))
 
 
@@ -37,9 +39,10 @@ def jobs(request: UserRequest) -> HttpResponse:
 def retry(request: UserRequest, job_id: UUID) -> HttpResponse:
     job = job_detail(viewer=request.user, job_id=job_id)
     if job_retry(job=job):
-        messages.success(request, f"“{job}” is queued again.")
+        messages.success(request, gettext("“{job}” is queued again.").format(job=job))
     else:
-        messages.error(request, f"“{job}” is {job.get_state_display()} and cannot be tried again.")
+        said = gettext("“{job}” is {state} and cannot be tried again.")
+        messages.error(request, said.format(job=job, state=job.get_state_display()))
     return _back(request)
 
 
@@ -48,9 +51,9 @@ def retry(request: UserRequest, job_id: UUID) -> HttpResponse:
 def cancel(request: UserRequest, job_id: UUID) -> HttpResponse:
     job = job_detail(viewer=request.user, job_id=job_id)
     if job_cancel(job=job):
-        messages.success(request, f"“{job}” is cancelled.")
+        messages.success(request, gettext("“{job}” is cancelled.").format(job=job))
     else:
-        messages.error(request, f"“{job}” has ended already.")
+        messages.error(request, gettext("“{job}” has ended already.").format(job=job))
     return _back(request)
 
 

@@ -16,6 +16,7 @@ from enum import IntEnum
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from webapp.accounts.models import User
 from webapp.library.models import Collection, Membership
@@ -30,8 +31,8 @@ class Right(IntEnum):
 
 
 REFUSALS = {
-    Right.CHANGE: "You may read this collection and ask it, but not change it. Ask {owner}, whose it is, to let you.",
-    Right.OWN: "Only {owner}, whose collection this is, may do that.",
+    Right.CHANGE: gettext_lazy("You may read this collection and ask it, but not change it. Ask {owner}, whose it is, to let you."),
+    Right.OWN: gettext_lazy("Only {owner}, whose collection this is, may do that."),
 }
 
 

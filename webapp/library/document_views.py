@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from webapp.accounts.requests import UserRequest
@@ -53,12 +54,12 @@ def move(request: UserRequest, document_id: UUID) -> HttpResponse:
     try:
         wanted = UUID(request.POST.get("collection", ""))
     except ValueError:
-        messages.error(request, "Choose a collection first.")
+        messages.error(request, gettext("Choose a collection first."))
         return redirect("library-about", document.id)
     target = collection_detail(user=request.user, collection_id=wanted, right=Right.OWN)
     try:
         document_move(document=document, target=target)
-        messages.success(request, f"“{document.name}” is in “{target.name}” now.")
+        messages.success(request, gettext("“{name}” is in “{collection}” now.").format(name=document.name, collection=target.name))
     except MoveRefused as error:
         messages.error(request, str(error))
     return redirect("library-about", document.id)

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from webapp.accounts.requests import UserRequest
@@ -28,8 +29,9 @@ def members(request: UserRequest, collection_id: UUID) -> HttpResponse:
         member = member_put(
             collection=collection, username=request.POST.get("username", ""), may_change=request.POST.get("may_change") == "yes"
         )
-        done = "read, ask and change" if member.may_change else "read and ask"
-        messages.success(request, f"{member.user} may now {done} “{collection.name}”.")
+        reads = gettext("{name} may now read and ask “{collection}”.")
+        changes = gettext("{name} may now read, ask and change “{collection}”.")
+        messages.success(request, (changes if member.may_change else reads).format(name=member.user, collection=collection.name))
     except ShareRefused as error:
         messages.error(request, str(error))
     return redirect("library-members", collection.id)
@@ -41,7 +43,9 @@ def remove(request: UserRequest, collection_id: UUID, member_id: UUID) -> HttpRe
     collection = collection_detail(user=request.user, collection_id=collection_id, right=Right.OWN)
     member = member_detail(collection=collection, member_id=member_id)
     member_remove(member=member)
-    messages.success(request, f"“{collection.name}” is no longer shared with {member.user}.")
+    messages.success(
+        request, gettext("“{collection}” is no longer shared with {name}.").format(collection=collection.name, name=member.user)
+    )
     return redirect("library-members", collection.id)
 
 
@@ -52,5 +56,5 @@ def leave(request: UserRequest, collection_id: UUID) -> HttpResponse:
     collection = collection_detail(user=request.user, collection_id=collection_id)
     for member in member_list(collection=collection).filter(user=request.user):
         member_remove(member=member)
-        messages.success(request, f"“{collection.name}” is no longer shared with you.")
+        messages.success(request, gettext("“{collection}” is no longer shared with you.").format(collection=collection.name))
     return redirect("library-home")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext
 
 from webapp.accounts.models import User
 from webapp.library.models import Collection, Membership
@@ -29,11 +30,16 @@ def member_put(*, collection: Collection, username: str, may_change: bool) -> Me
     username = username.strip()
     user = User.objects.filter(username__iexact=username, is_active=True).first()
     if user is None:
-        raise ShareRefused(f"There is no account “{username}”. Type the name with which the person signs in.")
+        raise ShareRefused(gettext("There is no account “{name}”. Type the name with which the person signs in.").format(name=username))
     if user.pk == collection.owner_id:
-        raise ShareRefused("This collection is yours already.")
+        raise ShareRefused(gettext("This collection is yours already."))
     member, _ = Membership.objects.update_or_create(collection=collection, user=user, defaults={"may_change": may_change})
     return member
+
+
+def member_change(*, member: Membership, may_change: bool) -> None:
+    member.may_change = may_change
+    member.save(update_fields=["may_change", "updated_at"])
 
 
 def member_remove(*, member: Membership) -> None:

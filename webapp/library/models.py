@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from ingest.model import Kind
 from ingest.storage import DocumentFolder
@@ -46,17 +47,25 @@ class DocumentState(models.TextChoices):
     An archive goes uploaded -> parsing -> ready: its files are documents of their own.
     """
 
-    UPLOADED = "uploaded", "waiting"
-    PARSING = "parsing", "parsing"
-    PARSED = "parsed", "can be asked"
-    READING = "reading", "reading"
-    INDEXED = "indexed", "indexed"
-    READY = "ready", "ready"
-    FAILED = "failed", "failed"
+    UPLOADED = "uploaded", gettext_lazy("waiting")
+    PARSING = "parsing", gettext_lazy("parsing")
+    PARSED = "parsed", gettext_lazy("can be asked")
+    READING = "reading", gettext_lazy("reading")
+    INDEXED = "indexed", gettext_lazy("indexed")
+    READY = "ready", gettext_lazy("ready")
+    FAILED = "failed", gettext_lazy("failed")
 
 
 WAITING = (DocumentState.UPLOADED, DocumentState.PARSING)
 ASKABLE = (DocumentState.PARSED, DocumentState.READING, DocumentState.INDEXED, DocumentState.READY)
+
+
+WARMTHS = {
+    "cold": gettext_lazy("cold"),
+    "reading": gettext_lazy("reading"),
+    "indexed": gettext_lazy("indexed"),
+    "ready": gettext_lazy("ready"),
+}
 
 
 class Document(Row):
@@ -103,6 +112,11 @@ class Document(Row):
         if self.state == DocumentState.READING:
             return "reading"
         return "indexed" if self.token_count and self.indexed_token_count >= self.token_count else "cold"
+
+    @property
+    def warmth_label(self) -> str:
+        """For people, in their language."""
+        return str(WARMTHS[self.warmth])
 
     @property
     def is_settled(self) -> bool:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext
 
 from webapp.accounts.models import User
 from webapp.core.listing import PLAIN, Listing
@@ -36,17 +37,17 @@ class CollectionCounts:
     def state(self) -> str:
         """In words, for people."""
         if not self.documents:
-            return "parsing" if self.waiting else "empty"
+            return gettext("parsing") if self.waiting else gettext("empty")
         words = []
         if self.waiting:
-            words.append(f"parsing {self.waiting} of {self.documents}")
+            words.append(gettext("parsing {n} of {documents}").format(n=self.waiting, documents=self.documents))
         if reading := self.askable - self.indexed - self.ready:
-            words.append(f"reading {reading} of {self.documents}")
+            words.append(gettext("reading {n} of {documents}").format(n=reading, documents=self.documents))
         if self.indexed:
-            words.append(f"indexed {self.indexed} of {self.documents}")
+            words.append(gettext("indexed {n} of {documents}").format(n=self.indexed, documents=self.documents))
         if self.failed:
-            words.append(f"{self.failed} failed")
-        return ", ".join(words) or "ready"
+            words.append(gettext("{n} failed").format(n=self.failed))
+        return ", ".join(words) or gettext("ready")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from engine.lexical import LexicalIndex
 from ingest.document import index_document
@@ -39,12 +40,12 @@ def collection_rename(*, collection: Collection, name: str) -> None:
     collection.save(update_fields=["name", "updated_at"])
 
 
-def _name(name: str, most: int = MOST_NAME_CHARACTERS, what: str = "A collection") -> str:
+def _name(name: str, most: int = MOST_NAME_CHARACTERS) -> str:
     name = " ".join(printable(name).split())
     if not name:
-        raise NameRefused(f"{what} needs a name.")
+        raise NameRefused(gettext("Type a name first."))
     if len(name) > most:
-        raise NameRefused(f"This name has {len(name)} characters; the limit is {most}.")
+        raise NameRefused(gettext("This name has {n} characters; the limit is {most}.").format(n=len(name), most=most))
     return name
 
 
@@ -54,8 +55,8 @@ def document_rename(*, document: Document, name: str) -> None:
     Raises NameRefused, and for a file of an archive too: its name is its place inside.
     """
     if document.archive_id:
-        raise NameRefused("This file is part of an archive, and its name says where in it. Rename the archive instead.")
-    name = _ending(_name(name, MOST_FILE_NAME_CHARACTERS, "A document"), document.name)
+        raise NameRefused(gettext("This file is part of an archive, and its name says where in it. Rename the archive instead."))
+    name = _ending(_name(name, MOST_FILE_NAME_CHARACTERS), document.name)
     with transaction.atomic():
         for member in document.members.all():
             path = (name + member.path.removeprefix(document.name))[:1000]
@@ -86,14 +87,14 @@ def document_move(*, document: Document, target: Collection) -> None:
 
 def _movable(document: Document, target: Collection) -> list[Document]:
     if document.archive_id:
-        raise MoveRefused("This file is part of an archive. Move the archive instead.")
+        raise MoveRefused(gettext("This file is part of an archive. Move the archive instead."))
     if target.id == document.collection_id:
-        raise MoveRefused("It is in this collection already.")
+        raise MoveRefused(gettext("It is in this collection already."))
     if target.owner_id != document.collection.owner_id:
-        raise MoveRefused("A document can be moved to collections of its owner only.")
+        raise MoveRefused(gettext("A document can be moved to collections of its owner only."))
     rows = [document, *document.members.all()]
     if any(row.state in WAITING for row in rows):
-        raise MoveRefused("It is being parsed. Move it when that is done.")
+        raise MoveRefused(gettext("It is being parsed. Move it when that is done."))
     return rows
 
 

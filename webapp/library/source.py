@@ -12,6 +12,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from ingest.prompt.page_map import PageMap
+from webapp.core.templatetags.words import spot
 from webapp.library.models import Document
 from webapp.library.outline import Heading, headings_of
 from webapp.library.searching import MOST_CHARACTERS, MOST_HITS, Hit, find, nearest
@@ -132,7 +133,7 @@ def _found(document: Document, address: _Address, words: str, hits: list[Hit], s
     listed = []
     for hit in hits:
         place = places.place(hit.start, hit.end) if places else None
-        where = "" if place is None else f"page {place.page}" if place.page else f"line {place.first_line}"
+        where = spot({"page": place.page, "first_line": place.first_line}) if place else ""
         listed.append((hit, address.unmarked(start=hit.start, end=hit.end), where))
     at = nearest(hits, start)
     urls = [url for _, url, _ in listed]

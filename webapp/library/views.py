@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ingest.errors import IngestError
@@ -84,7 +85,7 @@ def collection_remove(request: UserRequest, collection_id: UUID) -> HttpResponse
 def _collection_removed(request: UserRequest, collection: Collection) -> HttpResponse:
     name = collection.name
     collection_delete(collection=collection)
-    messages.success(request, f"“{name}” and everything in it is deleted.")
+    messages.success(request, gettext("“{name}” and everything in it is deleted.").format(name=name))
     return redirect("library-home")
 
 
@@ -103,7 +104,7 @@ def document_remove(request: UserRequest, document_id: UUID) -> HttpResponse:
 def _document_removed(request: UserRequest, document: Document) -> HttpResponse:
     name, collection_id = document.name, document.collection_id
     document_delete(document=document)
-    messages.success(request, f"“{name}” is deleted.")
+    messages.success(request, gettext("“{name}” is deleted.").format(name=name))
     return redirect("library-collection", collection_id)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from webapp.core.templatetags.words import duration
 from webapp.operate.waits import Hour
 
@@ -62,7 +64,7 @@ def wait_chart(hours: Sequence[Hour]) -> BarChart:
             width=round(each - 2, 2),
             high=round(max(1.5, HEIGHT * hour.p95 / ceiling), 2),
             low=round(max(1.5, HEIGHT * hour.p50 / ceiling), 2),
-            title=f"{_when(hour.ago)}: half of {hour.answers} within {duration(hour.p50)}, 95 of 100 within {duration(hour.p95)}",
+            title=_title(hour),
         )
         for number, hour in enumerate(hours)
         if hour.p50 is not None and hour.p95 is not None
@@ -70,8 +72,13 @@ def wait_chart(hours: Sequence[Hour]) -> BarChart:
     return BarChart(bars, ceiling)
 
 
+def _title(hour: Hour) -> str:
+    within = gettext("{when}: half of {n} within {p50}, 95 of 100 within {p95}")
+    return within.format(when=_when(hour.ago), n=hour.answers, p50=duration(hour.p50), p95=duration(hour.p95))
+
+
 def _when(ago: int) -> str:
-    return "in the last hour" if not ago else f"{ago} to {ago + 1} hours ago"
+    return gettext("in the last hour") if not ago else gettext("{first} to {last} hours ago").format(first=ago, last=ago + 1)
 
 
 def free_chart(readings: Sequence[tuple[datetime, int]], total: int) -> LineChart | None:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Case, IntegerField, Q, QuerySet, When
 from django.utils import timezone
+from django.utils.translation import gettext
 
-from webapp.core.templatetags.words import age, counted, counted_of
+from webapp.core.templatetags.words import age, counted, counted_of, said
 from webapp.jobs.lives import WorkerInfo
 from webapp.jobs.models import ENDED, Job, JobKind, JobState
 from webapp.jobs.routes import ROUTES
@@ -62,35 +63,41 @@ def _explained(document: Document, job: Job | None, living: set[str]) -> NotRead
 
 def _reason(document: Document, job: Job | None, living: set[str]) -> str:
     if job is None:
-        return document.error or "No job works on it. Its owner can read it again from its collection."
+        return document.error or gettext("No job works on it. Its owner can read it again from its collection.")
     if job.state == JobState.RUNNING:
         return _running(job)
     if job.state == JobState.QUEUED:
         return _queued(job, living)
     if job.state in (JobState.FAILED, JobState.CANCELLED):
-        still = " It can be asked all the same." if document.state in ASKABLE else ""
-        return f"{JobKind(job.kind).label} {job.get_state_display()}: {document.error or job.error}{still}"
+        ended = f"{JobKind(job.kind).label} {job.get_state_display()}: {document.error or job.error}"
+        return f"{ended} {gettext('It can be asked all the same.')}" if document.state in ASKABLE else ended
     if document.state in ASKABLE:
-        return (
+        return gettext(
             "It can be asked. The store has no room for the rest of its state, which is read when a question needs it: give the store more."
         )
-    return document.error or "Its last job is done and it is not ready. Try it again."
+    return document.error or gettext("Its last job is done and it is not ready. Try it again.")
 
 
 def _running(job: Job) -> str:
     silent = timezone.now() - timedelta(seconds=settings.LONGREAD_SILENCE_SECONDS)
     if job.heartbeat_at and job.heartbeat_at < silent:
-        return f"{job.worker} was working on it and has not been heard for {age(job.heartbeat_at)}. Any living worker takes it over."
-    done = f", {counted_of(job.done, job.total)} {job.unit}" if job.unit else ""
-    return f"{job.worker} is at it: {job.stage or JobKind(job.kind).label.lower()}{done}."
+        silence = gettext("{worker} was working on it and has not been heard for {time}. Any living worker takes it over.")
+        return silence.format(worker=job.worker, time=age(job.heartbeat_at))
+    done = f", {counted_of(job.done, job.total)} {said(job.unit)}" if job.unit else ""
+    stage = said(job.stage) or str(JobKind(job.kind).label).lower()
+    return gettext("{worker} is at it: {stage}.").format(worker=job.worker, stage=stage + done)
 
 
 def _queued(job: Job, living: set[str]) -> str:
     queue = ROUTES[JobKind(job.kind)].queue
     if queue not in living:
-        return f"It waits for a worker of the queue “{queue}”, and none lives. Start one."
-    again = f" A worker stopped while it was at it, {counted(job.attempt, 'time')} so far." if job.attempt else ""
-    return f"It has waited in the queue “{queue}” for {age(job.queued_at)} and is {_line(job)}.{again}"
+        return gettext("It waits for a worker of the queue “{queue}”, and none lives. Start one.").format(queue=queue)
+    waited = gettext("It has waited in the queue “{queue}” for {time} and is {place}.")
+    waited = waited.format(queue=queue, time=age(job.queued_at), place=_line(job))
+    if not job.attempt:
+        return waited
+    again = gettext("A worker stopped while it was at it, {times} so far.").format(times=counted(job.attempt, "time"))
+    return f"{waited} {again}"
 
 
 def _line(job: Job) -> str:
@@ -101,4 +108,4 @@ def _line(job: Job) -> str:
     ]
     waiting = Job.objects.exclude(state__in=ENDED)
     count = waiting.filter(Q(kind__in=first) | Q(kind=job.kind, state=JobState.QUEUED, queued_at__lt=job.queued_at)).count()
-    return f"behind {counted(count, 'job')}" if count else "next in line"
+    return gettext("behind {jobs}").format(jobs=counted(count, "job")) if count else gettext("next in line")

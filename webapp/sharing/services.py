@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from webapp.accounts.models import User, token_digest
 from webapp.ask.models import Answer
@@ -25,8 +26,17 @@ PREFIX_CHARACTERS = 8
 _signer = Signer(salt="longread.answer-link", sep="~")
 
 
+class LinkRefused(Exception):
+    """A link that cannot be made; the message says why."""
+
+
 def link_create(*, answer: Answer, owner: User, days: int) -> tuple[AnswerLink, str]:
-    """The row, and the token itself, which is shown now and never again. `days` is one of DAYS; any other counts as the first."""
+    """The row, and the token itself, which is shown now and never again. `days` is one of DAYS; any other counts as the first.
+
+    Raises LinkRefused.
+    """
+    if not answer.has_ended:
+        raise LinkRefused(gettext("The answer has not ended yet. Come back when it has."))
     token = _signer.sign(secrets.token_urlsafe(24))
     expires_at = timezone.now() + timedelta(days=days if days in DAYS else DAYS[0])
     row = AnswerLink.objects.create(

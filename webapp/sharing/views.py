@@ -8,13 +8,14 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.accounts.requests import UserRequest
 from webapp.ask.selectors import answer_detail
 from webapp.core.rendering import HtmxHttpRequest, render_page
 from webapp.library.access import Right, require
-from webapp.sharing.services import DAYS, link_create, link_detail, link_follow, link_list, link_revoke
+from webapp.sharing.services import DAYS, LinkRefused, link_create, link_detail, link_follow, link_list, link_revoke
 
 
 @login_required
@@ -26,8 +27,11 @@ def links(request: UserRequest, answer_id: UUID) -> HttpResponse:
     context = {"answer": answer, "question": answer.question, "days": DAYS}
     if request.method == "POST":
         days = request.POST.get("days", "")
-        _, token = link_create(answer=answer, owner=request.user, days=int(days) if days.isascii() and days.isdigit() else 0)
-        context |= {"new_link": request.build_absolute_uri(f"/shared/{token}/")}
+        try:
+            _, token = link_create(answer=answer, owner=request.user, days=int(days) if days.isascii() and days.isdigit() else 0)
+            context |= {"new_link": request.build_absolute_uri(f"/shared/{token}/")}
+        except LinkRefused as error:
+            messages.error(request, str(error))
     return render_page(request, "sharing/links.html", context | {"links": link_list(answer=answer)})
 
 
@@ -36,7 +40,7 @@ def links(request: UserRequest, answer_id: UUID) -> HttpResponse:
 def revoke(request: UserRequest, link_id: UUID) -> HttpResponse:
     link = link_detail(user=request.user, link_id=link_id)
     link_revoke(link=link)
-    messages.success(request, f"The link {link.prefix}… opens nothing any more.")
+    messages.success(request, gettext("The link {prefix}… opens nothing any more.").format(prefix=link.prefix))
     return redirect("sharing-links", link.answer_id)
 
 

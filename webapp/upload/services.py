@@ -13,6 +13,7 @@ from typing import BinaryIO
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.utils.translation import gettext, gettext_lazy
 
 from ingest.parsers.registry import is_archive
 from webapp.accounts.models import User
@@ -22,7 +23,7 @@ from webapp.jobs.services import job_cancel, job_create, job_retry
 from webapp.library.models import WAITING, Collection, Document, DocumentState
 
 SAMPLES = settings.BASE_DIR / "samples"
-SAMPLE_COLLECTION = "Sample: a contract, a handbook, some code"
+SAMPLE_COLLECTION = gettext_lazy("Sample: a contract, a handbook, some code")
 COPY_BYTES = 1 << 20
 
 
@@ -44,18 +45,18 @@ def _file_accept(collection: Collection, file: UploadedFile) -> FileOutcome:
     name = shown_name(file.name or "")
     size = file.size or 0
     if size == 0:
-        return FileOutcome(name, None, "This file is empty. Choose the file again; it may not have been saved yet.")
+        return FileOutcome(name, None, gettext("This file is empty. Choose the file again; it may not have been saved yet."))
     if size > settings.LONGREAD_UPLOAD_BYTES:
         limit = settings.LONGREAD_UPLOAD_BYTES / 1e6
-        reason = f"This file has {size / 1e6:,.0f} MB; the limit is {limit:,.0f} MB. Split it, or ask the operator for more."
-        return FileOutcome(name, None, reason)
+        reason = gettext("This file has {n:,.0f} MB; the limit is {most:,.0f} MB. Split it, or ask the operator for more.")
+        return FileOutcome(name, None, reason.format(n=size / 1e6, most=limit))
     return FileOutcome(name, document_create(collection=collection, name=name, path=name, content=file, size=size))
 
 
 def shown_name(raw: str) -> str:
     """The last part of a name, without control characters: for people to read, never a path on this machine."""
     last = PurePosixPath(raw.replace("\\", "/")).name
-    return printable(last)[:255].strip() or "unnamed"
+    return printable(last)[:255].strip() or gettext("unnamed")
 
 
 def document_create(
@@ -113,7 +114,7 @@ def document_jobs_cancel(*, document: Document) -> None:
 
 def samples_add(*, owner: User) -> Collection:
     """The sample collection that comes with Longread, as if the owner had uploaded it."""
-    collection = Collection.objects.create(owner=owner, name=SAMPLE_COLLECTION)
+    collection = Collection.objects.create(owner=owner, name=str(SAMPLE_COLLECTION))
     for name in ("contract.pdf", "handbook.md"):
         with (SAMPLES / name).open("rb") as file:
             document_create(collection=collection, name=name, path=name, content=file, size=(SAMPLES / name).stat().st_size)

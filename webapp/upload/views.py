@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from webapp.accounts.requests import UserRequest
@@ -27,7 +28,7 @@ def upload(request: UserRequest, collection_id: UUID) -> HttpResponse:
     collection = collection_detail(user=request.user, collection_id=collection_id, right=Right.CHANGE)
     as_json = request.headers.get("Accept", "").startswith("application/json")
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.LONGREAD_UPLOAD_BYTES + FORM_BYTES:
-        outcomes = [FileOutcome("This upload", None, _too_large())]
+        outcomes = [FileOutcome(gettext("This upload"), None, _too_large())]
     else:
         outcomes = files_accept(collection=collection, files=request.FILES.getlist("file"))
     if as_json:
@@ -37,7 +38,8 @@ def upload(request: UserRequest, collection_id: UUID) -> HttpResponse:
 
 
 def _too_large() -> str:
-    return f"is larger than {settings.LONGREAD_UPLOAD_BYTES // 10**6:,} MB, the most that one upload may have. Split it into parts."
+    said = gettext("is larger than {most:,} MB, the most that one upload may have. Split it into parts.")
+    return said.format(most=settings.LONGREAD_UPLOAD_BYTES // 10**6)
 
 
 def _plain(outcome: FileOutcome) -> dict[str, object]:
@@ -46,7 +48,7 @@ def _plain(outcome: FileOutcome) -> dict[str, object]:
 
 def _tell(request: UserRequest, outcomes: list[FileOutcome]) -> None:
     if not outcomes:
-        messages.error(request, "Choose a file first.")
+        messages.error(request, gettext("Choose a file first."))
     for outcome in outcomes:
         if outcome.document is None:
             messages.error(request, f"{outcome.name}: {outcome.reason}")

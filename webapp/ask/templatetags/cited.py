@@ -9,6 +9,7 @@ from django import template
 from django.template.defaultfilters import truncatechars
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from webapp.ask.models import Answer, Citation
 from webapp.core.templatetags.words import source_url
@@ -53,7 +54,7 @@ def _is_verbatim(text: str, citations: list[Citation]) -> bool:
 def _chip(citation: Citation, tip: str, question_id: UUID) -> SafeString:
     url = source_url(citation, question=question_id)
     described = format_html(' aria-describedby="{}"', tip) if tip else ""
-    label = f"Quote {citation.number}"
+    label = gettext("Quote {number}").format(number=citation.number)
     if url:
         chip = format_html(
             '<a class="chip" href="{}#quote" hx-get="{}" hx-target="#source" hx-swap="outerHTML" aria-label="{}"{}>{}</a>',

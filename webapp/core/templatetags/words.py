@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -10,28 +11,78 @@ from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_lazy, gettext_noop, ngettext
 
 register = template.Library()
 
-CONFIDENCE = ((0.9, "very sure"), (0.7, "quite sure"), (0.45, "unsure"), (0.0, "very unsure"))
+CONFIDENCE = (
+    (0.9, gettext_lazy("very sure")),
+    (0.7, gettext_lazy("quite sure")),
+    (0.45, gettext_lazy("unsure")),
+    (0.0, gettext_lazy("very unsure")),
+)
+# What can be counted, by its English name.
+NOUNS: dict[str, Callable[[int], str]] = {
+    "answer": lambda n: ngettext("{n} answer", "{n} answers", n),
+    "chunk": lambda n: ngettext("{n} chunk", "{n} chunks", n),
+    "day": lambda n: ngettext("{n} day", "{n} days", n),
+    "document": lambda n: ngettext("{n} document", "{n} documents", n),
+    "file": lambda n: ngettext("{n} file", "{n} files", n),
+    "job": lambda n: ngettext("{n} job", "{n} jobs", n),
+    "line": lambda n: ngettext("{n} line", "{n} lines", n),
+    "message": lambda n: ngettext("{n} message", "{n} messages", n),
+    "page": lambda n: ngettext("{n} page", "{n} pages", n),
+    "place": lambda n: ngettext("{n} place", "{n} places", n),
+    "prefill": lambda n: ngettext("{n} prefill", "{n} prefills", n),
+    "question": lambda n: ngettext("{n} question", "{n} questions", n),
+    "sweep": lambda n: ngettext("{n} sweep", "{n} sweeps", n),
+    "table": lambda n: ngettext("{n} table", "{n} tables", n),
+    "time": lambda n: ngettext("{n} time", "{n} times", n),
+    "token": lambda n: ngettext("{n} token", "{n} tokens", n),
+}
+# Words that workers write down, in English, and that are shown in the reader's language: stages, units, and what became of a job.
+WRITTEN = (
+    gettext_noop("answering"),
+    gettext_noop("asking"),
+    gettext_noop("indexing"),
+    gettext_noop("making chunks"),
+    gettext_noop("reading"),
+    gettext_noop("reading pages"),
+    gettext_noop("unpacking"),
+    gettext_noop("writing"),
+    gettext_noop("answers"),
+    gettext_noop("characters"),
+    gettext_noop("files"),
+    gettext_noop("pages"),
+    gettext_noop("tokens"),
+    gettext_noop("queued again"),
+)
 
 
 @register.filter
 def counted(number: int | None, noun: str) -> str:
-    """1,214 tokens; 1 page."""
-    number = number or 0
-    return f"{intcomma(number)} {noun if number == 1 else noun + 's'}"
+    """1,214 tokens; 1 page. `noun` is one of NOUNS."""
+    return NOUNS[noun](number or 0).format(n=intcomma(number or 0))
 
 
 @register.filter
 def counted_of(number: int | None, total: int | None) -> str:
     """1,214 of 31,002; without a total, 1,214."""
-    return f"{intcomma(number or 0)} of {intcomma(total)}" if total else intcomma(number or 0)
+    if not total:
+        return intcomma(number or 0)
+    return gettext("{number} of {total}").format(number=intcomma(number or 0), total=intcomma(total))
+
+
+@register.filter
+def said(word: str) -> str:
+    """One of WRITTEN in the reader's language; another word as it is."""
+    return gettext(word) if word else ""
 
 
 @register.filter
 def sure(confidence: float) -> str:
-    return next(words for least, words in CONFIDENCE if confidence >= least)
+    return str(next(words for least, words in CONFIDENCE if confidence >= least))
 
 
 @register.filter
@@ -51,20 +102,32 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return gettext("{n} s").format(n=number_format(round(seconds, 1), 1))
+    return _whole(seconds)
+
+
+def _whole(seconds: float) -> str:
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return gettext("{n} s").format(n=round(seconds))
     minutes = round(seconds / 60)
     if minutes < 90:
-        return f"{minutes} min"
+        return gettext("{n} min").format(n=minutes)
     hours = minutes // 60
-    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{round(minutes / 1440)} days"
+    if hours < 48:
+        return gettext("{hours} h {minutes} min").format(hours=hours, minutes=minutes % 60)
+    return counted(round(minutes / 1440), "day")
 
 
 @register.filter
 def age(moment: datetime | None) -> str:
-    """How long ago, short."""
-    return duration(round(age_seconds(moment))).replace(".0 s", " s") if moment else ""
+    """How long since then, short: 4 s, 3 min."""
+    return _whole(age_seconds(moment)) if moment else ""
+
+
+@register.filter
+def ago(moment: datetime | None) -> str:
+    """3 min ago"""
+    return gettext("{time} ago").format(time=age(moment)) if moment else ""
 
 
 def age_seconds(moment: datetime | None) -> float:
@@ -80,13 +143,18 @@ def size(count: float | None) -> str:
         if abs(value) < 999.5 or unit == "TB":
             break
         value /= 1000
-    return f"{value:,.0f} {unit}" if unit == "bytes" or abs(value) >= 99.5 else f"{value:.1f} {unit}"
+    if unit == "bytes":
+        return gettext("{n} bytes").format(n=intcomma(round(value)))
+    return f"{intcomma(round(value)) if abs(value) >= 99.5 else number_format(round(value, 1), 1)} {unit}"
 
 
 @register.filter
 def rate(value: float | None, what: str) -> str:
     """640 tokens/s; 0.4 pages/s; '' where it is not known."""
-    return "" if value is None else f"{value:,.0f} {what}/s" if value >= 10 else f"{value:.1f} {what}/s"
+    if value is None:
+        return ""
+    number = intcomma(round(value)) if value >= 10 else number_format(round(value, 1), 1)
+    return gettext("{number} {things}/s").format(number=number, things=said(what))
 
 
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
@@ -97,7 +165,9 @@ SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Win
 def browser(agent: str) -> str:
     """Firefox on Linux; what it says of itself where it is none of the well-known ones."""
     names = [next((name for mark, name in known if mark in agent), "") for known in (BROWSERS, SYSTEMS)]
-    return " on ".join(name for name in names if name) or agent[:40] or "A browser"
+    if all(names):
+        return gettext("{browser} on {system}").format(browser=names[0], system=names[1])
+    return "".join(names) or agent[:40] or gettext("A browser")
 
 
 @register.simple_tag
@@ -129,11 +199,13 @@ def anchor(place: Any) -> str:
 def spot(place: Any) -> str:
     """page 12; line 40; lines 40–58."""
     if page := _field(place, "page"):
-        return f"page {intcomma(page)}"
+        return gettext("page {number}").format(number=intcomma(page))
     first, last = _field(place, "first_line"), _field(place, "last_line")
     if not first:
         return ""
-    return f"line {intcomma(first)}" if last in (None, first) else f"lines {intcomma(first)}–{intcomma(last)}"
+    if last in (None, first):
+        return gettext("line {number}").format(number=intcomma(first))
+    return gettext("lines {first}–{last}").format(first=intcomma(first), last=intcomma(last))
 
 
 def _field(place: Any, name: str) -> Any:
