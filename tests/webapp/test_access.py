@@ -17,6 +17,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 from fpdf import FPDF
 
 from tests.webapp.access_table import TABLE
@@ -25,9 +26,10 @@ from webapp.accounts.people import invitation_create
 from webapp.accounts.services import token_create
 from webapp.api.models import PartialUpload
 from webapp.api.parts import upload_begin
-from webapp.ask.models import Answer, AnswerState, Question
+from webapp.ask.models import Answer, AnswerState, Conversation, Question
 from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument
-from webapp.jobs.models import Job, JobKind
+from webapp.export.models import KEPT, Export, Source
+from webapp.jobs.models import Job, JobKind, JobState
 from webapp.library.members import member_put
 from webapp.library.models import Collection, Document, DocumentState, Page
 from webapp.sharing.services import link_create
@@ -42,6 +44,11 @@ BODIES: dict[str, Any] = {
     "collections/<uuid:collection_id>/sweep": {"questions": "How much?"},
     "api/v1/collections": {"name": "Novels"},
     "api/v1/collections/<collection_id>": {"name": "Novels"},
+    "api/v1/collections/<collection_id>/members": {"username": "bob"},
+    "api/v1/collections/<collection_id>/members/<member_id>": {"may_change": True},
+    "api/v1/questions/<question_id>/links": {"days": 1},
+    "api/v1/conversations/<conversation_id>": {"title": "Notice"},
+    "api/v1/cells/<cell_id>/verdict": {"judgement": "confirmed"},
     "api/v1/collections/<collection_id>/uploads": {"name": "a.txt", "size_bytes": 1},
     "api/v1/documents/<document_id>": {"name": "b.pdf"},
     "api/v1/uploads/<upload_id>/finish": {"sha256": ""},
@@ -89,11 +96,12 @@ class World:
         is_api = route.startswith(API)
         client = (self.programs if is_api else self.pages)[role]
         address = "/" + re.sub(r"(?:\^\(\?P)?<(?:\w+:)?(\w+)>(?:\.\*\)\$)?", lambda found: str(self.ids[found[1]]), route)
-        body = BODIES.get(route, {}) if method in ("POST", "PATCH") else {} if method == "GET" else b""
+        has_body = method in ("POST", "PATCH") or (method == "PUT" and route.endswith("verdict"))
+        body = BODIES.get(route, {}) if has_body else {} if method == "GET" else b""
         named = {"content_type": "application/json"} if is_api and body else {}
         if route.endswith("collection_id>/documents"):
             body, named = {"files": SimpleUploadedFile("a.txt", b"Ninety days.")}, {}
-        address += "?offset=1" if method == "PUT" else ""
+        address += "?offset=1" if method == "PUT" and "uploads" in route else ""
         cookies = client.cookies.copy()
         with transaction.atomic():
             response = getattr(client, method.lower())(address, body, **named)
@@ -126,7 +134,8 @@ def world(alice: User, bob: User, staff: User, collection: Collection, clean_bro
     member_put(collection=collection, username="walt", may_change=True)
     document = document_of(collection)
     job = Job.objects.create(owner=alice, document=document, kind=JobKind.PARSE, label="a.pdf")
-    question = Question.objects.create(collection=collection, owner=alice, text="How much notice?")
+    conversation = Conversation.objects.create(collection=collection, owner=alice)
+    question = Question.objects.create(conversation=conversation, collection=collection, owner=alice, text="How much notice?")
     answer = Answer.objects.create(question=question, state=AnswerState.DONE, text="90 days", found=True)
     sweep = Sweep.objects.create(checklist=Checklist.objects.create(collection=collection, owner=alice, questions=["How much?"]))
     swept = SweptDocument.objects.create(sweep=sweep, document=document, number=0, name="a.pdf", path="a.pdf", sha256="a")
@@ -137,6 +146,8 @@ def world(alice: User, bob: User, staff: User, collection: Collection, clean_bro
         "document_id": document.id,
         "job_id": job.id,
         "question_id": question.id,
+        "conversation_id": conversation.id,
+        "export_id": whole_export(alice, collection, question).id,
         "answer_id": answer.id,
         "sweep_id": sweep.id,
         "cell_id": cell.id,
@@ -155,6 +166,16 @@ def world(alice: User, bob: User, staff: User, collection: Collection, clean_bro
     }
     people = dict(zip(ROLES, (None, alice, bob, reader, writer, staff), strict=True))
     return World(ids, {role: page(user) for role, user in people.items()}, {role: program(user) for role, user in people.items()})
+
+
+def whole_export(owner: User, collection: Collection, question: Question) -> Export:
+    """A file that a worker has made."""
+    job = Job.objects.create(owner=owner, kind=JobKind.EXPORT, label="a.csv", state=JobState.DONE)
+    named = {"source": Source.QUESTION, "source_id": question.id, "form": "csv", "title": "a", "file_name": "a.csv", "size_bytes": 1}
+    export = Export.objects.create(owner=owner, collection=collection, job=job, expires_at=timezone.now() + KEPT, **named)
+    export.file.parent.mkdir(parents=True, exist_ok=True)
+    export.file.write_bytes(b"a")
+    return export
 
 
 def whole_upload(owner: User, collection: Collection) -> PartialUpload:

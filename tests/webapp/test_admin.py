@@ -13,8 +13,9 @@ from pytest_django import DjangoAssertNumQueries
 from webapp.accounts.models import ApiToken, Invitation, SignIn, User
 from webapp.accounts.services import token_create
 from webapp.api.models import PartialUpload, Reply
-from webapp.ask.models import Answer, Citation, Conversation, Question
+from webapp.ask.models import Answer, AnswerState, Citation, Conversation, Question
 from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument, Verdict
+from webapp.export.models import Export
 from webapp.jobs.models import DiskReading, Job, JobKind, Worker
 from webapp.library.models import Collection, Document, Membership, Page
 from webapp.sharing.models import AnswerLink
@@ -33,7 +34,7 @@ def rows(alice: User, collection: Collection) -> str:
     job = Job.objects.create(owner=alice, document=document, kind=JobKind.PARSE, label="a.pdf")
     conversation = Conversation.objects.create(collection=collection, owner=alice)
     question = Question.objects.create(conversation=conversation, collection=collection, owner=alice, text="How much?")
-    answer = Answer.objects.create(question=question, job=job)
+    answer = Answer.objects.create(question=question, job=job, state=AnswerState.DONE)
     Membership.objects.create(collection=collection, user=alice)
     Invitation.objects.create(owner=alice, prefix="x", digest="x", expires_at=timezone.now())
     PartialUpload.objects.create(owner=alice, collection=collection, name="a.pdf", size_bytes=1)
@@ -44,6 +45,9 @@ def rows(alice: User, collection: Collection) -> str:
     sweep = Sweep.objects.create(checklist=Checklist.objects.create(collection=collection, owner=alice, questions=["How much?"]))
     swept = SweptDocument.objects.create(sweep=sweep, document=document, number=0, name="a.pdf", path="a.pdf", sha256="0" * 64)
     Verdict.objects.create(cell=Cell.objects.create(document=swept, question=0, answer="90"), person=alice, judgement="confirmed", note="a")
+    made = Job.objects.create(owner=alice, kind=JobKind.EXPORT, label="a.csv")
+    named = {"source": "question", "source_id": question.id, "form": "csv", "file_name": "a.csv"}
+    Export.objects.create(owner=alice, collection=collection, job=made, **named)
     Worker.objects.create(name="ingest@here", queue="ingest", pid=7, started_at=timezone.now(), seen_at=timezone.now())
     DiskReading.objects.create(free_bytes=1, total_bytes=2)
     return token_create(owner=alice, name="laptop")[1]

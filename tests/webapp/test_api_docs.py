@@ -13,12 +13,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from tests.architecture.source import ROOT
+from tests.webapp.test_access import whole_export
 from webapp.accounts.models import User
 from webapp.accounts.services import token_create
 from webapp.api import collections, questions
 from webapp.api.api import api
-from webapp.ask.models import Question
-from webapp.library.models import Document, DocumentState
+from webapp.ask.models import Answer, AnswerState, Question
+from webapp.checklist.models import Cell, SweptDocument
+from webapp.export.models import Export
+from webapp.library.members import member_put
+from webapp.library.models import Collection, Document, DocumentState
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S) for line in block.splitlines()]
@@ -26,16 +30,30 @@ FILES = {"lease.txt": b"Either party may terminate upon ninety (90) days' notice
 
 
 @pytest.mark.django_db
-def test_it_answers_every_example_of_the_page(alice: User, clean_broker: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_answers_every_example_of_the_page(alice: User, bob: User, clean_broker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (collections, questions):  # no worker answers here
         monkeypatch.setattr(module, "wait_for_end", lambda **_: False)
-    names = {"LONGREAD": "", "TOKEN": token_create(owner=alice, name="docs")[1]}
+    shared = Collection.objects.create(owner=bob, name="Shared with Alice")
+    member_put(collection=shared, username="alice", may_change=False)
+    names = {"LONGREAD": "", "TOKEN": token_create(owner=alice, name="docs")[1], "SHARED": str(shared.id)}
     for command in COMMANDS:
         response = _run(command, names)
         assert response.status_code < 300, f"{command}: {response.content!r}"
         _remember(response, names)
-        Document.objects.update(state=DocumentState.READY)  # what a worker would do
+        _work(alice, names)
     assert not Document.objects.exists()
+
+
+def _work(alice: User, names: dict[str, str]) -> None:
+    """What workers would do meanwhile."""
+    Document.objects.update(state=DocumentState.READY)
+    Answer.objects.update(state=AnswerState.DONE)
+    for swept in SweptDocument.objects.filter(cells=None):
+        names["CELL"] = str(Cell.objects.create(document=swept, question=0).id)
+    if question := Question.objects.filter(id=names.get("QUESTION")).select_related("collection").first():
+        names["CONVERSATION"] = str(question.conversation_id)
+        if not Export.objects.exists():
+            names["EXPORT"] = str(whole_export(alice, question.collection, question).id)
 
 
 def test_it_shows_an_example_of_every_operation() -> None:
@@ -69,6 +87,10 @@ def _remember(response: Any, names: dict[str, str]) -> None:
     made = response.json()
     if "files" in made:
         names["DOCUMENT"] = made["files"][0]["document"]["id"]
+    elif "username" in made:
+        names["MEMBER"] = made["id"]
+    elif "prefix" in made:
+        names["LINK"] = made["id"]
     elif "part_bytes" in made:
         names["UPLOAD"] = made["id"]
     elif "job" in made and Question.objects.filter(id=made["id"]).exists():

@@ -26,15 +26,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.webapp.test_access import document_of, whole_upload
+from tests.webapp.test_access import document_of, whole_export, whole_upload
 from webapp.accounts.models import User
 from webapp.accounts.services import token_create
 from webapp.api import collections, limits, questions
 from webapp.api.api import api
-from webapp.ask.models import Answer, AnswerState, Citation, Question
-from webapp.checklist.models import Checklist, Sweep
+from webapp.ask.models import Answer, AnswerState, Citation, Conversation, Question
+from webapp.checklist.models import Cell, Checklist, Sweep, SweptDocument, Verdict
 from webapp.jobs.models import Job, JobKind
+from webapp.library.members import member_put
 from webapp.library.models import Collection
+from webapp.sharing.services import link_create
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker")]
 
@@ -57,12 +59,20 @@ EXAMPLES = examples(
 def ids(alice: User, collection: Collection) -> dict[str, str]:
     """One of everything that an address may name."""
     document = document_of(collection)
-    question = Question.objects.create(collection=collection, owner=alice, text="How much notice?")
+    conversation = Conversation.objects.create(collection=collection, owner=alice)
+    question = Question.objects.create(conversation=conversation, collection=collection, owner=alice, text="How much notice?")
     answer = Answer.objects.create(question=question, state=AnswerState.DONE, text="90 days", found=True)
     Citation.objects.create(answer=answer, number=1, document_name="a", document_path="a", quote="90", start_char=0, end_char=2)
     sweep = Sweep.objects.create(checklist=Checklist.objects.create(collection=collection, owner=alice, questions=["How much?"]))
+    swept = SweptDocument.objects.create(sweep=sweep, document=document, number=0, name="a.pdf", path="a.pdf", sha256="a")
+    cell = Cell.objects.create(document=swept, question=0)
+    Verdict.objects.create(cell=cell, person=alice, judgement="confirmed", note="so it is")
     job = Job.objects.create(owner=alice, document=document, kind=JobKind.PARSE, label="a.pdf")
-    rows = {"collection": collection, "document": document, "question": question, "sweep": sweep, "job": job}
+    link, _ = link_create(answer=answer, owner=alice, days=1)
+    bob = User.objects.create_user("bob", password="correct horse battery")
+    member = member_put(collection=collection, username=bob.username, may_change=False)
+    rows = {"collection": collection, "document": document, "question": question, "sweep": sweep, "job": job, "cell": cell, "link": link}
+    rows |= {"member": member, "conversation": conversation, "export": whole_export(alice, collection, question)}
     return {f"{name}_id": str(row.id) for name, row in {**rows, "upload": whole_upload(alice, collection)}.items()}
 
 
@@ -108,4 +118,4 @@ def cases(operation: APIOperation) -> st.SearchStrategy[Case]:
 
 
 def test_it_asks_every_operation() -> None:
-    assert len(OPERATIONS) > 25
+    assert len(OPERATIONS) > 50

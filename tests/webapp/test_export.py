@@ -23,8 +23,7 @@ from webapp.accounts.models import User
 from webapp.ask.models import Answer, AnswerState, Citation, Conversation, Question
 from webapp.ask.records import question_record
 from webapp.checklist.models import Cell, Checklist, Judgement, Sweep, SweepState, SweptDocument, Verdict
-from webapp.export import fonts, pages, portable
-from webapp.export import sweeps as sweeps_module
+from webapp.export import fonts, pages, portable, sizes
 from webapp.export.answers import taken_question
 from webapp.export.bibtex import bibtex
 from webapp.export.blocks import Cited, Grid, Heading, Quoted, Said, Sheet
@@ -417,7 +416,8 @@ def test_its_json_and_bibtex_hold_the_rows(sweep: Sweep, browser: Client) -> Non
 
 
 def test_it_refuses_a_paper_that_nobody_could_read(sweep: Sweep, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeps_module, "MOST_CELLS", 1)
+    monkeypatch.setattr(sizes, "MOST_IN_PAPER", 1)
+    monkeypatch.setattr(sizes, "ANSWERS_AT_ONCE", sizes.ANSWERS_AT_ONCE | {"docx": 1})
     response = browser.get(reverse("checklist-export", args=[sweep.id, "docx"]), follow=True)
     assert "Save the table as Excel or CSV." in response.content.decode()
     assert taken_table(browser, sweep, "xlsx")

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from webapp.api import collections, documents, jobs, questions, sweeps, uploads
+from webapp.api import cells, collections, conversations, documents, exports, jobs, links, members, questions, sweeps, uploads
 from webapp.api.auth import TokenAuth
 from webapp.api.description import DescribedApi, docs_page, openapi_json
 from webapp.api.errors import errors_register
@@ -29,11 +29,17 @@ api = DescribedApi(
 )
 api.add_decorator(idempotent(api), mode="view")
 api.add_router("/collections", collections.router)
+api.add_router("/collections", members.router)
 api.add_router("/documents", documents.router)
 api.add_router("/uploads", uploads.router)
 api.add_router("/jobs", jobs.router)
 api.add_router("/questions", questions.router)
+api.add_router("/conversations", conversations.router)
+api.add_router("", links.router)
 api.add_router("/sweeps", sweeps.router)
+api.add_router("/cells", cells.router)
+api.add_router("/ready-lists", cells.ready)
+api.add_router("/exports", exports.router)
 errors_register(api)
 
 

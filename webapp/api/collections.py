@@ -18,27 +18,33 @@ from webapp.api.schemas import (
     CollectionIn,
     CollectionOut,
     CollectionPatch,
+    ConversationOut,
     DocumentOrder,
     DocumentOut,
+    HoldingsOut,
     PartialIn,
     PartialOut,
     QuestionIn,
     QuestionOut,
     QuestionRecord,
     SweepIn,
+    SweepOut,
     SweepRecord,
     UploadOut,
     Wait,
 )
 from webapp.api.streaming import wait_for_end
-from webapp.ask.models import Question
+from webapp.ask.models import Conversation, Question
 from webapp.ask.records import question_record
-from webapp.ask.selectors import followed, question_detail
-from webapp.ask.services import question_ask
+from webapp.ask.selectors import conversations_of, followed, question_detail
+from webapp.ask.services import documents_but, question_ask
 from webapp.checklist.models import Sweep
+from webapp.checklist.question_lists import ready_list
+from webapp.checklist.selectors import sweeps_of
 from webapp.checklist.services import sweep_create
 from webapp.core.listing import Listing
 from webapp.library.access import Right
+from webapp.library.holdings import Holdings, holdings
 from webapp.library.models import Collection, Document
 from webapp.library.selectors import collection_detail, collection_list, document_files
 from webapp.library.services import collection_create, collection_delete, collection_rename
@@ -77,6 +83,13 @@ def delete(request: ApiRequest, collection_id: UUID) -> Status[None]:
     return Status(204, None)
 
 
+@router.get("/{collection_id}/holdings", response=HoldingsOut)
+def held(request: ApiRequest, collection_id: UUID) -> Holdings:
+    """What deleting the collection would free."""
+    collection = collection_detail(user=request.auth, collection_id=collection_id, right=Right.OWN)
+    return holdings(documents=collection.documents.all(), salt=collection.owner.salt)
+
+
 @router.get("/{collection_id}/documents", response=list[DocumentOut])
 @paginate(Pages)
 def documents(request: ApiRequest, collection_id: UUID, find: str = "", sort: DocumentOrder = "name") -> QuerySet[Document]:
@@ -113,14 +126,31 @@ def ask(request: ApiRequest, collection_id: UUID, body: QuestionIn, wait: Wait =
     With `wait` the answer is given here if it ends within so many seconds (200), and otherwise its ids as ever (202)."""
     collection = collection_detail(user=request.auth, collection_id=collection_id)
     before = followed(collection=collection, question_id=body.follows) if body.follows else None
-    question = question_ask(collection=collection, owner=request.auth, text=body.question, follows=before, left_out=body.left_out)
+    left_out = {*body.left_out, *(documents_but(collection=collection, only=body.only) if body.only else ())}
+    question = question_ask(collection=collection, owner=request.auth, text=body.question, follows=before, left_out=left_out)
     if wait and wait_for_end(answer=question.answer, seconds=wait):
         return Status(200, question_record(question_detail(user=request.auth, question_id=question.id)))
     return Status(202, AskedOut.of(question))
+
+
+@router.get("/{collection_id}/conversations", response=list[ConversationOut])
+@paginate(Pages)
+def conversations(request: ApiRequest, collection_id: UUID) -> QuerySet[Conversation]:
+    collection = collection_detail(user=request.auth, collection_id=collection_id)
+    return conversations_of(user=request.auth).filter(collection=collection)
+
+
+@router.get("/{collection_id}/sweeps", response=list[SweepOut])
+@paginate(Pages)
+def sweeps(request: ApiRequest, collection_id: UUID) -> QuerySet[Sweep]:
+    collection = collection_detail(user=request.auth, collection_id=collection_id)
+    return sweeps_of(user=request.auth).filter(checklist__collection=collection)
 
 
 @router.post("/{collection_id}/sweeps", response={202: SweepRecord}, throttle=[CallThrottle(), AskThrottle()])
 def sweep(request: ApiRequest, collection_id: UUID, body: SweepIn) -> Status[Sweep]:
     """Puts the same questions to every document, each alone; ask for /sweeps/ID until its state is done, stopped or failed."""
     collection = collection_detail(user=request.auth, collection_id=collection_id, right=Right.CHANGE)
-    return Status(202, sweep_create(collection=collection, owner=request.auth, questions=body.questions))
+    ready = ready_list(body.ready) if body.ready else None
+    questions = [*(ready.questions if ready else ()), *body.questions]
+    return Status(202, sweep_create(collection=collection, owner=request.auth, questions=questions))

@@ -10,12 +10,27 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from webapp.api.parts import PartRefused
-from webapp.ask.services import QuestionRefused
-from webapp.checklist.services import SweepRefused
+from webapp.ask.services import QuestionRefused, TitleRefused
+from webapp.checklist.services import SweepRefused, VerdictRefused
 from webapp.export.blocks import ExportRefused
+from webapp.library.members import ShareRefused
 from webapp.library.services import MoveRefused, NameRefused
+from webapp.sharing.services import LinkRefused
 
 logger = logging.getLogger(__name__)
+
+# What cannot be done as things are, each with a sentence that says what to do.
+REFUSALS = (
+    QuestionRefused,
+    SweepRefused,
+    VerdictRefused,
+    ExportRefused,
+    PartRefused,
+    MoveRefused,
+    ShareRefused,
+    LinkRefused,
+    TitleRefused,
+)
 
 
 def errors_register(api: NinjaAPI) -> None:
@@ -39,25 +54,11 @@ def errors_register(api: NinjaAPI) -> None:
     def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         return _answer(request, "; ".join(f"{detail['loc'][-1]}: {detail['msg']}" for detail in error.errors), 422)
 
-    @api.exception_handler(QuestionRefused)
-    def refused(request: HttpRequest, error: QuestionRefused) -> HttpResponse:
+    def refused(request: HttpRequest, error: Exception) -> HttpResponse:
         return _answer(request, str(error), 409)
 
-    @api.exception_handler(SweepRefused)
-    def unswept(request: HttpRequest, error: SweepRefused) -> HttpResponse:
-        return _answer(request, str(error), 409)
-
-    @api.exception_handler(ExportRefused)
-    def unexported(request: HttpRequest, error: ExportRefused) -> HttpResponse:
-        return _answer(request, str(error), 409)
-
-    @api.exception_handler(PartRefused)
-    def unfit(request: HttpRequest, error: PartRefused) -> HttpResponse:
-        return _answer(request, str(error), 409)
-
-    @api.exception_handler(MoveRefused)
-    def unmoved(request: HttpRequest, error: MoveRefused) -> HttpResponse:
-        return _answer(request, str(error), 409)
+    for refusal in REFUSALS:
+        api.exception_handler(refusal)(refused)
 
     @api.exception_handler(Exception)
     def broken(request: HttpRequest, error: Exception) -> HttpResponse:

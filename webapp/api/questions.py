@@ -4,13 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from ninja import Router, Status
 from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
+from webapp.api.exports import FILE, made
 from webapp.api.paging import Pages
-from webapp.api.schemas import AskedOut, QuestionOut, QuestionRecord, Wait
+from webapp.api.schemas import AskedOut, ExportOut, QuestionOut, QuestionRecord, Wait
 from webapp.api.streaming import stream_response, wait_for_end
 from webapp.ask.live import after_of
 from webapp.ask.models import Question
@@ -18,7 +19,9 @@ from webapp.ask.records import question_record
 from webapp.ask.selectors import question_detail, questions_of, require_stop
 from webapp.ask.services import answer_stop
 from webapp.export.answers import taken_question
-from webapp.export.forms import FormName, file_response
+from webapp.export.forms import FormName
+from webapp.export.models import Source
+from webapp.export.services import Wanted
 
 router = Router(tags=["questions"])
 
@@ -56,7 +59,10 @@ def stop(request: ApiRequest, question_id: UUID) -> Status[AskedOut]:
     return Status(202, AskedOut.of(question_detail(user=request.auth, question_id=question_id)))
 
 
-@router.get("/{question_id}/export.{form}")
-def export(request: ApiRequest, question_id: UUID, form: FormName, pages: bool = False) -> HttpResponseBase:
-    """The question with its answer as a file; `pages`: a PDF or Word file with the cited pages as figures."""
-    return file_response(taken_question(question_detail(user=request.auth, question_id=question_id)), form, pages=pages)
+@router.get("/{question_id}/export.{form}", response={202: ExportOut}, openapi_extra=FILE)
+def export(request: ApiRequest, question_id: UUID, form: FormName, pages: bool = False) -> Any:
+    """The question with its answer as a file; `pages`: a PDF or Word file with the cited pages as figures.
+
+    What takes long is made by a worker (202): look at /exports/ID until its `file` is there."""
+    question = question_detail(user=request.auth, question_id=question_id)
+    return made(request, Wanted(Source.QUESTION, question.id, question.collection, taken_question(question)), form, pages)

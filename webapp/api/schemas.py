@@ -9,9 +9,11 @@ from uuid import UUID
 from ninja import Field, Query, Schema
 
 from webapp.api.parts import PART_BYTES
-from webapp.ask.models import Question
-from webapp.checklist.models import Sweep
+from webapp.ask.models import Conversation, Question
+from webapp.checklist.models import Cell, Sweep, Verdict
+from webapp.checklist.question_lists import ReadyList
 from webapp.checklist.selectors import coverage
+from webapp.export.models import Export
 from webapp.jobs.models import Job
 from webapp.library.models import Document
 
@@ -24,7 +26,7 @@ NO_NUL = r"^[^\x00]*$"
 
 
 class CollectionIn(Schema):
-    name: str = Field(..., pattern=NO_NUL)
+    name: str = Field(..., pattern=NO_NUL, examples=["Contracts"])
 
 
 class CollectionOut(Schema):
@@ -37,11 +39,41 @@ class CollectionPatch(Schema):
     name: str = Field(..., pattern=NO_NUL)
 
 
+class MemberIn(Schema):
+    """`username`: the name with which the person signs in."""
+
+    username: str = Field(..., pattern=NO_NUL, min_length=1, max_length=150, examples=["bob"])
+    may_change: bool = False
+
+
+class MemberPatch(Schema):
+    may_change: bool
+
+
+class MemberOut(Schema):
+    """Reads and asks; with `may_change` also adds and deletes documents, and sweeps."""
+
+    id: UUID
+    username: str = Field(..., alias="user.username")
+    may_change: bool
+    created_at: datetime
+
+
 class DocumentPatch(Schema):
     """What is to change: its name, the collection that it is in (another one of the same owner), or both."""
 
     name: str | None = Field(None, pattern=NO_NUL)
     collection: UUID | None = None
+
+
+class HoldingsOut(Schema):
+    """What deleting would take away: `files` with `file_bytes`, the original among them. Of the stored state `store_bytes` are kept for it,
+    `freed_bytes` of them for nothing else."""
+
+    files: int
+    file_bytes: int
+    store_bytes: int
+    freed_bytes: int
 
 
 class PartialIn(Schema):
@@ -95,6 +127,7 @@ class DocumentOut(Schema):
     archive: UUID | None = Field(None, alias="archive_id")
     name: str
     path: str
+    sha256: str
     kind: str
     state: str
     is_archive: bool
@@ -146,11 +179,12 @@ class JobOut(Schema):
 
 
 class QuestionIn(Schema):
-    """`follows`: a question of the same collection that this one leads on from. `left_out`: documents, or archives with all their files,
-    that are not asked."""
+    """`follows`: a question of the same collection that this one leads on from. `only`: the documents, or archives with all their files,
+    that are asked; all where it is empty. `left_out`: those that are not."""
 
-    question: str = Field(..., pattern=NO_NUL)
+    question: str = Field(..., pattern=NO_NUL, examples=["How much notice is needed to terminate?"])
     follows: UUID | None = None
+    only: list[UUID] = []
     left_out: list[UUID] = []
 
 
@@ -214,8 +248,76 @@ class QuestionRecord(Schema):
     answer: AnswerRecord
 
 
+class ConversationOut(Schema):
+    """`title` is '' where nobody gave it one; then `words`, its first question, stand for it."""
+
+    id: UUID
+    collection: UUID = Field(..., alias="collection_id")
+    title: str
+    words: str
+    questions: list[UUID]
+    created_at: datetime
+
+    @staticmethod
+    def resolve_words(conversation: Conversation) -> str:
+        return next((question.text for question in conversation.questions.all()), "")
+
+    @staticmethod
+    def resolve_questions(conversation: Conversation) -> list[UUID]:
+        """From prefetched ones, in the order in which they were asked."""
+        return [question.id for question in conversation.questions.all()]
+
+
+class ConversationRecord(Schema):
+    id: UUID
+    collection: UUID
+    title: str
+    words: str
+    created_at: datetime
+    turns: list[QuestionRecord]
+
+
+class ConversationPatch(Schema):
+    title: str = Field(..., pattern=NO_NUL, max_length=200, examples=["Notice periods"])
+
+
+class LinkIn(Schema):
+    """After how many days it expires."""
+
+    days: Literal[1, 7, 30] = 7
+
+
+class LinkOut(Schema):
+    """`prefix` begins its address, to tell one from another; `opened_at` is when it was last opened."""
+
+    id: UUID
+    prefix: str
+    created_at: datetime
+    expires_at: datetime
+    opened_at: datetime | None
+
+
+class LinkMade(LinkOut):
+    url: str
+
+
+class ReadyListOut(Schema):
+    """`key` names it in `ready` of a new sweep."""
+
+    key: str
+    name: str
+    questions: list[str]
+
+    @staticmethod
+    def resolve_name(ready: ReadyList) -> str:
+        return str(ready.name)
+
+
 class SweepIn(Schema):
-    questions: list[Annotated[str, Field(pattern=NO_NUL)]]
+    """`ready`: the key of a ready list, whose questions come first."""
+
+    questions: list[Annotated[str, Field(pattern=NO_NUL)]] = Field([], examples=[["Which law governs?"]])
+    ready: Literal["contracts", "repositories"] | None = None
 
 
 class SweepOut(Schema):
@@ -260,9 +362,29 @@ class SweepRecord(SweepOut):
         return CoverageOut.from_orm(coverage(sweep=sweep))
 
 
+class VerdictIn(Schema):
+    judgement: Literal["confirmed", "wrong", ""] = ""
+    note: str = Field("", pattern=NO_NUL, max_length=2000)
+
+
+class VerdictOut(Schema):
+    """What somebody said of an answer. `by` is null where their account is gone."""
+
+    judgement: str
+    note: str
+    by: str | None
+    at: datetime
+
+    @staticmethod
+    def of(verdict: Verdict) -> VerdictOut:
+        by = verdict.person.get_username() if verdict.person else None
+        return VerdictOut(judgement=verdict.judgement, note=verdict.note, by=by, at=verdict.updated_at)
+
+
 class CellOut(Schema):
     """The answer to question number `question`, from 0, over one document alone; `error` says why there is none."""
 
+    id: UUID
     document: UUID | None = Field(None, alias="document.document_id")
     path: str = Field(..., alias="document.path")
     question: int
@@ -273,3 +395,37 @@ class CellOut(Schema):
     nearest: dict[str, Any]
     read_tokens: int
     error: str
+    verdict: VerdictOut | None = None
+
+    @staticmethod
+    def resolve_verdict(cell: Cell) -> VerdictOut | None:
+        verdict: Verdict | None = getattr(cell, "verdict", None)
+        return VerdictOut.of(verdict) if verdict else None
+
+
+class ExportOut(Schema):
+    """A file that a worker makes: `state` is that of its job; `file` is where it lies once it is done, until `expires_at`."""
+
+    id: UUID
+    collection: UUID = Field(..., alias="collection_id")
+    source: str
+    source_id: UUID
+    name: str = Field(..., alias="file_name")
+    form: str
+    pages: bool
+    job: UUID = Field(..., alias="job_id")
+    state: str = Field(..., alias="job.state")
+    error: str = Field(..., alias="job.error")
+    size_bytes: int
+    created_at: datetime
+    expires_at: datetime | None
+    progress: ProgressOut | None = None
+    file: str | None = None
+
+    @staticmethod
+    def resolve_progress(export: Export) -> ProgressOut | None:
+        return None if export.job.has_ended else ProgressOut.of(export.job)
+
+    @staticmethod
+    def resolve_file(export: Export) -> str | None:
+        return f"/api/v1/exports/{export.id}/file" if export.is_ready else None

@@ -1,19 +1,22 @@
 """/sweeps: the same questions to every document of a collection, how far that is, its answers, and its table as a file."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponseBase
 from ninja import Router, Status
 from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
+from webapp.api.exports import FILE, made
 from webapp.api.paging import Pages
-from webapp.api.schemas import CellOut, SweepOut, SweepRecord
+from webapp.api.schemas import CellOut, ExportOut, SweepOut, SweepRecord
 from webapp.checklist.models import Cell, Sweep
 from webapp.checklist.selectors import cell_list, sweep_detail, sweeps_of
 from webapp.checklist.services import sweep_continue, sweep_stop
-from webapp.export.forms import FormName, file_response
+from webapp.export.forms import FormName
+from webapp.export.models import Source
+from webapp.export.services import Wanted
 from webapp.export.sweeps import taken_sweep
 from webapp.library.access import Right
 
@@ -53,8 +56,11 @@ def go_on(request: ApiRequest, sweep_id: UUID) -> Status[Sweep]:
     return Status(202, sweep_detail(user=request.auth, sweep_id=sweep_id))
 
 
-@router.get("/{sweep_id}/export.{form}")
-def export(request: ApiRequest, sweep_id: UUID, form: FormName, pages: bool = False) -> HttpResponseBase:
+@router.get("/{sweep_id}/export.{form}", response={202: ExportOut}, openapi_extra=FILE)
+def export(request: ApiRequest, sweep_id: UUID, form: FormName, pages: bool = False) -> Any:
     """The table as a file: as a sheet, a line a document, and of each question the answer, its place and its quote; as a paper, a part a
-    document, with `pages` the cited pages as figures."""
-    return file_response(taken_sweep(sweep_detail(user=request.auth, sweep_id=sweep_id)), form, pages=pages)
+    document, with `pages` the cited pages as figures.
+
+    What takes long is made by a worker (202): look at /exports/ID until its `file` is there."""
+    sweep = sweep_detail(user=request.auth, sweep_id=sweep_id)
+    return made(request, Wanted(Source.SWEEP, sweep.id, sweep.checklist.collection, taken_sweep(sweep)), form, pages)

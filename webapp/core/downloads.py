@@ -15,10 +15,10 @@ PIECE_BYTES = 1_000_000
 UNSAFE = re.compile(r'[\x00-\x1f\x7f"/\\]+')
 
 
-def attachment(path: Path, name: str) -> StreamingHttpResponse:
+def attachment(path: Path, name: str, content_type: str = "application/octet-stream") -> StreamingHttpResponse:
     """Bytes that a browser saves and never shows: whatever an upload holds, it does not run here. Raises FileNotFoundError."""
     size = path.stat().st_size
-    response = StreamingHttpResponse(_pieces(path), content_type="application/octet-stream")
+    response = StreamingHttpResponse(_pieces(path), content_type=content_type)
     response["Content-Length"] = str(size)
     response["Content-Disposition"] = content_disposition_header(True, UNSAFE.sub("_", name)) or "attachment"
     response["X-Content-Type-Options"] = "nosniff"

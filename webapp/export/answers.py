@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from webapp.ask.models import Answer, Citation, Question
+from django.utils.translation import gettext
+
+from webapp.ask.models import Answer, Citation, Conversation, Question
 from webapp.ask.records import question_record, usage_said
+from webapp.ask.selectors import conversation_questions
 from webapp.export.blocks import Block, Cited, Facts, Heading, Plain, Quoted, Said, Sheet, place_said
 from webapp.export.forms import Taken
 from webapp.export.pages import Pages
@@ -33,6 +36,10 @@ Row = tuple[str | int | float | None, ...]
 def taken_question(question: Question) -> Taken:
     return Taken(
         title=question.text,
+        answers=1,
+        parts=1,
+        unit="questions",
+        figures=lambda: cited_pages([question]),
         record=lambda: question_record(question),
         sheet=lambda: Sheet(HEAD, question_rows(question)),
         blocks=lambda pages: question_blocks(question, Pages(wanted=pages)),
@@ -40,27 +47,35 @@ def taken_question(question: Question) -> Taken:
     )
 
 
-def taken_conversation(question: Question) -> Taken:
-    """The whole conversation that the question is part of, in the order in which it was asked."""
+def taken_conversation(conversation: Conversation) -> Taken:
+    """Of one question at least, in the order in which they were asked."""
+    return taken_questions(list(conversation_questions(conversation=conversation)), conversation.title)
+
+
+def taken_questions(questions: Sequence[Question], title: str = "") -> Taken:
+    """Of one collection."""
     return Taken(
-        title=conversation(question)[0].text,
-        record=lambda: [question_record(row) for row in conversation(question)],
-        sheet=lambda: Sheet(HEAD, chain.from_iterable(map(question_rows, conversation(question)))),
-        blocks=lambda pages: _conversation_blocks(question, Pages(wanted=pages)),
-        cited=lambda: chain.from_iterable(map(question_cited, conversation(question))),
+        title=title or questions[0].text,
+        answers=len(questions),
+        parts=len(questions),
+        unit="questions",
+        figures=lambda: cited_pages(questions),
+        record=lambda: [question_record(row) for row in questions],
+        sheet=lambda: Sheet(HEAD, chain.from_iterable(map(question_rows, questions))),
+        blocks=lambda pages: _conversation_blocks(title, questions, Pages(wanted=pages)),
+        cited=lambda: chain.from_iterable(map(question_cited, questions)),
     )
 
 
-def conversation(question: Question) -> list[Question]:
-    if question.conversation_id is None:
-        return [question]
-    rows = Question.objects.filter(conversation=question.conversation_id).select_related("answer", "collection")
-    return list(rows.order_by("created_at"))
+def cited_pages(questions: Sequence[Question]) -> int:
+    """How many pages of documents that are still there are cited."""
+    cited = Citation.objects.filter(answer__question__in=questions, document__isnull=False, page__isnull=False)
+    return cited.order_by().values("document", "page").distinct().count()
 
 
-def _conversation_blocks(question: Question, pages: Pages) -> Iterator[Block]:
-    questions = conversation(question)
-    yield Heading(1, f"Asked of {question.collection.name}")
+def _conversation_blocks(title: str, questions: Sequence[Question], pages: Pages) -> Iterator[Block]:
+    asked = gettext("Asked of {collection}").format(collection=questions[0].collection.name)
+    yield Heading(1, f"{title}: {asked}" if title else asked)
     for row in questions:
         yield from question_blocks(row, pages, level=2)
 
@@ -86,12 +101,12 @@ def question_blocks(question: Question, pages: Pages, level: int = 1) -> Iterato
     yield Said(answer.text) if answer.found and not answer.error else Plain(outcome(answer))
     citations = list(answer.citations.select_related("document"))
     if citations:
-        yield Heading(level + 1, "Citations")
+        yield Heading(level + 1, gettext("Citations"))
     for citation in citations:
         source = citation.document_path or citation.document_name
         yield Quoted(citation.number, source, spot(citation), citation.quote, citation.verified)
         yield from pages.figure(citation.document, citation.page)
-    yield Heading(level + 1, "How it was answered")
+    yield Heading(level + 1, gettext("How it was answered"))
     yield Facts(list(_facts(question)))
 
 
@@ -104,24 +119,27 @@ def question_cited(question: Question) -> Iterator[Cited]:
 def outcome(answer: Answer) -> str:
     """What to say where there is no answer to show."""
     if answer.error:
-        return f"No answer: {answer.error}"
-    return "Not found in these documents." if answer.has_ended else "Not answered yet."
+        return gettext("No answer: {error}").format(error=answer.error)
+    return gettext("Not found in these documents.") if answer.has_ended else gettext("Not answered yet.")
 
 
 def spot(citation: Citation) -> str:
-    return place_said(citation.page, citation.first_line, citation.last_line) or f"character {citation.start_char}"
+    said = place_said(citation.page, citation.first_line, citation.last_line)
+    return said or gettext("character {number}").format(number=citation.start_char)
 
 
 def _facts(question: Question) -> Iterator[tuple[str, str]]:
     answer = question.answer
-    yield "Asked", f"{question.created_at:%Y-%m-%d %H:%M:%S %Z}"
+    yield gettext("Asked"), f"{question.created_at:%Y-%m-%d %H:%M:%S %Z}"
     if question.asked_as and question.asked_as != question.text:
-        yield "Asked as", question.asked_as
+        yield gettext("Asked as"), question.asked_as
     for left_out in question.left_out:
-        yield "Left out", str(left_out["path"])
-    yield "Answer", f"{answer.get_state_display()}, confidence {answer.confidence:.2f}"
-    yield "Model", f"{answer.model or 'none'}, mode: {answer.mode or 'none'}"
-    yield "Prompt hash", answer.prompt_hash or "none"
+        yield gettext("Left out"), str(left_out["path"])
+    confidence = gettext("{state}, confidence {confidence}").format(state=answer.get_state_display(), confidence=f"{answer.confidence:.2f}")
+    yield gettext("Answer"), confidence
+    none = gettext("none")
+    yield gettext("Model"), gettext("{model}, mode: {mode}").format(model=answer.model or none, mode=answer.mode or none)
+    yield gettext("Prompt hash"), answer.prompt_hash or none
     for name, value in sorted(usage_said(answer).items()):
         yield name, f"{value:,}"
     for name, seconds in sorted(answer.timings.items()):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.utils.translation import gettext
+
 
 class ExportRefused(Exception):
     """Something that cannot be taken home in this form; the message says what to do."""
@@ -45,7 +47,9 @@ class Quoted:
 
     @property
     def checked(self) -> str:
-        return "verified: it stands so in the document" if self.verified else "unverified: it was not found in the document"
+        if self.verified:
+            return gettext("verified: it stands so in the document")
+        return gettext("unverified: it was not found in the document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,9 @@ class Cited:
 def place_said(page: int | None, first_line: int | None, last_line: int | None) -> str:
     """page 12; line 40; lines 40-58; '' where there is none."""
     if page is not None:
-        return f"page {page}"
+        return gettext("page {number}").format(number=page)
     if first_line is None:
         return ""
-    return f"line {first_line}" if last_line in (None, first_line) else f"lines {first_line}-{last_line}"
+    if last_line in (None, first_line):
+        return gettext("line {number}").format(number=first_line)
+    return gettext("lines {first}-{last}").format(first=first_line, last=last_line)

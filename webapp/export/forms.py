@@ -20,10 +20,17 @@ from webapp.export.word import docx
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Something to take home, each of its sides made when a form asks for it. `blocks` takes whether the cited pages are wanted, and raises
-    ExportRefused where a paper of all of it would be too long to make."""
+    """Something to take home, each of its sides made when a form asks for it. `blocks` takes whether the cited pages are wanted.
+
+    `answers` is how many answers it holds, `figures` how many cited pages there would be; `parts` is how many `unit`s (questions or
+    documents) it is written in, for whoever watches.
+    """
 
     title: str
+    answers: int
+    parts: int
+    unit: str
+    figures: Callable[[], int]
     record: Callable[[], Any]
     sheet: Callable[[], Sheet]
     blocks: Callable[[bool], Iterable[Block]]
@@ -64,14 +71,18 @@ FORMS = {
 }
 
 
+def file_name(taken: Taken, form: str) -> str:
+    """After what it is, in letters that any system takes."""
+    return f"{slugify(taken.title)[:60].strip('-') or 'longread'}.{form}"
+
+
 def file_response(taken: Taken, form: str, *, pages: bool = False) -> HttpResponse | StreamingHttpResponse:
-    """The file as an attachment, named after what it is. Raises KeyError for a form that there is not, ExportRefused."""
+    """The file as an attachment, named after what it is. Raises KeyError for a form that there is not."""
     chosen = FORMS[form]
     content = chosen.write(taken, pages)
     kind = StreamingHttpResponse if isinstance(content, Iterator) else HttpResponse
     response = kind(content, content_type=chosen.content_type)
-    name = slugify(taken.title)[:60].strip("-") or "longread"
-    response["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+    response["Content-Disposition"] = f'attachment; filename="{file_name(taken, form)}"'
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response

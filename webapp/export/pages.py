@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from ingest.errors import IngestError
 from ingest.render import WIDTHS, page_image
 from webapp.export.blocks import Figure
@@ -34,4 +36,4 @@ class Pages:
             logger.info("Page %d of %s is left out of an export: %s", page, document.path, error)
             return []
         self._given.add((document.id, page))
-        return [Figure(image, f"{document.path}, page {page}")]
+        return [Figure(image, gettext("{path}, page {number}").format(path=document.path, number=page))]

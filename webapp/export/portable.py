@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import get_language, gettext_lazy
 from fpdf import FPDF, XPos, YPos
 from fpdf.fonts import FontFace
 from PIL import Image
@@ -20,7 +21,7 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 INK, FAINT, YELLOW, WHITE, RULE = (35, 40, 46), (93, 90, 82), (251, 226, 107), (255, 255, 255), (200, 194, 180)
 SIZES = {1: 20, 2: 14, 3: 12}
 MARGIN_MM = 22
-NO_FONT = "This machine has no font with other letters than those of western Europe; what it could not write is shown as “?”."
+NO_FONT = gettext_lazy("This machine has no font with other letters than those of western Europe; what it could not write is shown as “?”.")
 
 
 def pdf(blocks: Iterable[Block], title: str) -> bytes:
@@ -43,7 +44,7 @@ class _Paper(FPDF):
         self.set_auto_page_break(True, MARGIN_MM)
         self.set_title(for_xml(title)[:250])
         self.set_creator("Longread")
-        self.set_lang("en")
+        self.set_lang(get_language() or "en")
         self.add_page()
 
     def _open(self, face: Face) -> None:
@@ -85,7 +86,7 @@ class _Paper(FPDF):
     def bytes(self) -> bytes:
         if self.lost:
             self._ink(9, FAINT)
-            self._paragraph(NO_FONT, 5)
+            self._paragraph(str(NO_FONT), 5)
         return bytes(self.output())
 
     def _heading(self, level: int, text: str) -> None:

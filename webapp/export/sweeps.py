@@ -10,24 +10,33 @@ from django.utils.translation import gettext
 
 from webapp.checklist.models import Cell, Sweep, SweptDocument, Verdict
 from webapp.checklist.selectors import coverage
-from webapp.export.blocks import Block, Cited, ExportRefused, Facts, Grid, Heading, Plain, Sheet, place_said
+from webapp.core.templatetags.words import counted
+from webapp.export.blocks import Block, Cited, Facts, Grid, Heading, Plain, Sheet, place_said
 from webapp.export.forms import Taken
-from webapp.export.pages import Pages
+from webapp.export.pages import MOST_PAGES, Pages
 
 DOCUMENTS_AT_ONCE = 100
-# A paper with more is read by nobody and takes long to make.
-MOST_CELLS = 3000
 WIDTHS = (0.24, 0.22, 0.36, 0.18)
 
 
 def taken_sweep(sweep: Sweep) -> Taken:
     return Taken(
         title=sweep.checklist.collection.name,
+        answers=Cell.objects.filter(document__sweep=sweep).count(),
+        parts=sweep.documents.count(),
+        unit="documents",
+        figures=lambda: min(MOST_PAGES, cited_pages(sweep)),
         record=lambda: sweep_record(sweep),
         sheet=lambda: sweep_sheet(sweep),
-        blocks=lambda pages: sweep_blocks(_short_enough(sweep), Pages(wanted=pages)),
+        blocks=lambda pages: sweep_blocks(sweep, Pages(wanted=pages)),
         cited=lambda: sweep_cited(sweep),
     )
+
+
+def cited_pages(sweep: Sweep) -> int:
+    """How many pages are cited, of documents that are still there."""
+    cited = Cell.objects.filter(document__sweep=sweep, document__document__isnull=False).values_list("document", "citations")
+    return len({(document, citation["page"]) for document, citations in cited for citation in citations if citation["page"]})
 
 
 def sweep_record(sweep: Sweep) -> dict[str, Any]:
@@ -87,18 +96,24 @@ def _rows(sweep: Sweep, judged: bool) -> Iterator[list[str | int | float | None]
 def sweep_blocks(sweep: Sweep, pages: Pages) -> Iterator[Block]:
     covered = coverage(sweep=sweep)
     yield Heading(1, sweep.checklist.collection.name)
-    yield Plain(f"{covered.line}. {covered.found:,} found.")
+    yield Plain(gettext("{coverage}. {answers} found.").format(coverage=covered.line, answers=counted(covered.found, "answer")))
     for document in _documents(sweep):
         yield Heading(2, document.path)
         if document.left_out:
-            yield Plain(f"Not asked: {document.left_out}")
+            yield Plain(gettext("Not asked: {reason}").format(reason=document.left_out))
             continue
-        yield Grid(("Question", "Answer", "Quote and place", "Verdict"), list(_lines(document, sweep.checklist.questions)), WIDTHS)
+        head = (gettext("Question"), gettext("Answer"), gettext("Quote and place"), gettext("Verdict"))
+        yield Grid(head, list(_lines(document, sweep.checklist.questions)), WIDTHS)
         for citation in (citation for cell in document.cells.all() for citation in cell.citations):
             yield from pages.figure(document.document, citation["page"])
-    yield Heading(2, "How it was answered")
-    facts = {"Asked": f"{sweep.created_at:%Y-%m-%d %H:%M:%S %Z}", "Sweep": sweep.get_state_display(), "Model": sweep.model or "none"}
-    yield Facts([*facts.items(), ("Mode", sweep.mode or "none")])
+    yield Heading(2, gettext("How it was answered"))
+    facts = {
+        gettext("Asked"): f"{sweep.created_at:%Y-%m-%d %H:%M:%S %Z}",
+        gettext("Sweep"): sweep.get_state_display(),
+        gettext("Model"): sweep.model or gettext("none"),
+        gettext("Mode"): sweep.mode or gettext("none"),
+    }
+    yield Facts(list(facts.items()))
 
 
 def _lines(document: SweptDocument, questions: list[str]) -> Iterator[tuple[str, str, str, str]]:
@@ -121,25 +136,18 @@ def _documents(sweep: Sweep) -> Iterable[SweptDocument]:
     return sweep.documents.select_related("document").prefetch_related(Prefetch("cells", cells)).iterator(DOCUMENTS_AT_ONCE)
 
 
-def _short_enough(sweep: Sweep) -> Sweep:
-    if (count := Cell.objects.filter(document__sweep=sweep).count()) > MOST_CELLS:
-        said = gettext("These are {n:,} answers; a paper has at most {most:,}. Save the table as Excel or CSV.")
-        raise ExportRefused(said.format(n=count, most=MOST_CELLS))
-    return sweep
-
-
 def _state(document: SweptDocument, answered: int, questions: int) -> str:
     if document.left_out:
-        return f"not asked: {document.left_out}"
-    return "asked" if answered == questions else f"{answered} of {questions} asked"
+        return gettext("not asked: {reason}").format(reason=document.left_out)
+    return gettext("asked") if answered == questions else gettext("{n} of {questions} asked").format(n=answered, questions=questions)
 
 
 def _answer(cell: Cell | None) -> str:
     if cell is None:
         return ""
     if cell.error:
-        return f"failed: {cell.error}"
-    return cell.answer if cell.found else "not found"
+        return gettext("failed: {error}").format(error=cell.error)
+    return cell.answer if cell.found else gettext("not found")
 
 
 def _places(cell: Cell | None) -> str:
@@ -153,14 +161,14 @@ def _quotes(cell: Cell | None) -> str:
 def place(citation: dict[str, Any]) -> str:
     """page 12; line 40; lines 40-58; and what was not found there word for word says so."""
     words = place_said(citation["page"], citation["first_line"], citation["last_line"])
-    return words if citation["verified"] else f"{words} (not verified)"
+    return words if citation["verified"] else gettext("{place} (not verified)").format(place=words)
 
 
 def _judged(cell: Cell | None) -> str:
     """confirmed: the note (alice, 2026-11-21)"""
     if cell is None or (verdict := _verdict(cell)) is None:
         return ""
-    by = verdict.person.get_username() if verdict.person else "somebody who is gone"
+    by = verdict.person.get_username() if verdict.person else gettext("somebody who is gone")
     said = ": ".join(part for part in (verdict.get_judgement_display() if verdict.judgement else "", verdict.note) if part)
     return f"{said} ({by}, {verdict.updated_at:%Y-%m-%d})"
 

@@ -45,14 +45,15 @@ class Disk:
         return self.full_in is not None and self.full_in < FULL_SOON
 
 
-def disk_note() -> None:
-    """Takes a reading, unless somebody has just taken one."""
+def disk_note() -> bool:
+    """Takes a reading, unless somebody has just taken one; says whether."""
     now = timezone.now()
     if DiskReading.objects.filter(created_at__gt=now - EVERY).exists():
-        return
+        return False
     usage = shutil.disk_usage(settings.LONGREAD_HOME)
     DiskReading.objects.create(free_bytes=usage.free, total_bytes=usage.total)
     DiskReading.objects.filter(created_at__lt=now - KEPT).delete()
+    return True
 
 
 def disk() -> Disk:

@@ -32,6 +32,7 @@ class JobKind(models.TextChoices):
     PREFILL = "prefill", gettext_lazy("Prefill")
     ANSWER = "answer", gettext_lazy("Answer")
     SWEEP = "sweep", gettext_lazy("Sweep")
+    EXPORT = "export", gettext_lazy("Export")
 
 
 class Job(Row):

@@ -22,6 +22,7 @@ ROUTES = {
     JobKind.PARSE: Route("upload.parse_document", "ingest", 0),
     JobKind.PREFILL: Route("upload.prefill_document", "engine", 9),
     JobKind.ANSWER: Route("ask.answer_question", "engine", 0),
+    JobKind.EXPORT: Route("export.write_file", "ingest", 0),
     JobKind.SWEEP: Route("checklist.ask_documents", "engine", 9),
 }
 QUEUES = ("ingest", "engine")

@@ -6,3 +6,5 @@ from django.dispatch import Signal
 job_broke = Signal()
 # Sent after commit with `job`, when a failed or cancelled job was queued again.
 job_restarted = Signal()
+# Sent every few minutes by one of the workers, for whoever has something to tidy.
+looked_after = Signal()

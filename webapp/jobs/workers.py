@@ -23,6 +23,7 @@ from webapp.jobs.disk import disk_note
 from webapp.jobs.engine_figures import tell
 from webapp.jobs.lives import GONE_SECONDS, life_beat, life_end
 from webapp.jobs.services import jobs_recover
+from webapp.jobs.signals import looked_after
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ def _live(name: str, queue: str) -> None:
         try:
             close_old_connections()
             beat(name, queue)
-            disk_note()
+            if disk_note():
+                looked_after.send(sender=None)
             jobs_recover()
         except (redis.RedisError, DatabaseError) as error:
             logger.warning("The heartbeat of %s failed: %s", name, error)

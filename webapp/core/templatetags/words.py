@@ -53,8 +53,10 @@ WRITTEN = (
     gettext_noop("writing"),
     gettext_noop("answers"),
     gettext_noop("characters"),
+    gettext_noop("documents"),
     gettext_noop("files"),
     gettext_noop("pages"),
+    gettext_noop("questions"),
     gettext_noop("tokens"),
     gettext_noop("queued again"),
 )
