@@ -140,7 +140,20 @@ def test_it_mails_a_link_where_there_is_a_mail_server_and_says_the_same_to_every
     assert sent.to == ["bob@example.org"]
     path = re.search(r"http://testserver(\S+)", str(sent.body))
     assert path
-    assert "Your new password" in Client().get(path[1], follow=True).content.decode()
+    assert (sent.subject, "once and within a day" in str(sent.body)) == ("A new password for Longread", True)
+    somebody = Client()
+    page = somebody.get(path[1], follow=True)
+    assert "Your new password" in page.content.decode()
+    somebody.post(page.redirect_chain[-1][0], {"new_password1": NEW, "new_password2": NEW})
+    assert (try_to(Client(), "bob", NEW), try_to(Client(), "bob", PASSWORD)) == (302, 200)
+    assert "no longer works" in Client().get(path[1], follow=True).content.decode()
+
+
+def test_it_mails_nothing_to_whom_is_switched_off(bob: User, settings: Settings) -> None:
+    settings.EMAIL_HOST = "mail.example.org"
+    User.objects.filter(id=bob.id).update(email="bob@example.org", is_active=False)
+    Client().post("/forgotten/", {"email": "bob@example.org"})
+    assert not mail.outbox
 
 
 def test_it_limits_how_many_links_are_mailed(settings: Settings, db: None) -> None:

@@ -117,5 +117,12 @@ def cases(operation: APIOperation) -> st.SearchStrategy[Case]:
     return st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in modes))
 
 
+def test_it_gives_an_example_of_every_field_that_is_sent() -> None:
+    found = api.get_openapi_schema()["components"]["schemas"]
+    sent = {name: fields["properties"] for name, fields in found.items() if name.endswith(("In", "Patch"))}
+    assert len(sent) >= 12
+    assert not [(name, field) for name, fields in sent.items() for field, each in fields.items() if not each.get("examples")]
+
+
 def test_it_asks_every_operation() -> None:
     assert len(OPERATIONS) > 50

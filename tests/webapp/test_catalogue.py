@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from tests.architecture.source import ROOT
 from tests.missing import missing
@@ -23,14 +23,17 @@ def messages(catalogue: Path) -> set[tuple[str, str]]:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper) -> Path:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Path:
     """The catalogues as the sources are now, with an empty one of German."""
     if not shutil.which("xgettext"):
         missing("there is no GNU gettext on this machine (on Debian: apt install gettext)")
-    monkeypatch.chdir(ROOT)
-    settings.LOCALE_PATHS = [str(tmp_path)]
-    call_command("makemessages", locale=["de"], verbosity=0)
-    return tmp_path
+    for folder in ("webapp", "templates", "static"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    (tmp_path / "locale").mkdir()
+    monkeypatch.chdir(tmp_path)
+    settings.LOCALE_PATHS = [str(tmp_path / "locale")]
+    call_command("makemessages", locale=["de"], symlinks=True, verbosity=0)
+    return tmp_path / "locale"
 
 
 @pytest.mark.parametrize("domain", ["django", "djangojs"])

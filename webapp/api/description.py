@@ -5,6 +5,7 @@ The page is made of that description on the server: it loads no script and nothi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -76,6 +77,7 @@ class Field:
     type: str
     required: bool
     description: str
+    example: str = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,8 @@ def _fields(schema: dict[str, Any], node: dict[str, Any]) -> Iterator[Field]:
     node = _resolved(schema, node)
     required = node.get("required", [])
     for name, each in node.get("properties", {}).items():
-        yield Field(name, "body", _type(schema, each), name in required, each.get("description", ""))
+        example = json.dumps(each["examples"][0]) if each.get("examples") else "…"
+        yield Field(name, "body", _type(schema, each), name in required, each.get("description", ""), example)
 
 
 def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
@@ -183,6 +186,6 @@ def _curl(method: str, path: str, content_type: str, given: list[Field]) -> str:
     elif content_type == "application/octet-stream":
         words.append("--data-binary @PART")
     elif content_type:
-        shown = ", ".join(f'"{field.name}": …' for field in given)
+        shown = ", ".join(f'"{field.name}": {field.example}' for field in given)
         words += [f'-H "Content-Type: {content_type}"', f"-d '{{{shown}}}'"]
     return " ".join(words)

@@ -23,6 +23,8 @@ DocumentOrder = Literal["name", "newest", "state", "size", "tokens"]
 
 # PostgreSQL keeps no NUL in a text.
 NO_NUL = r"^[^\x00]*$"
+# What an id looks like, for examples.
+SOME_ID = "0d5c1f5e-6f5b-4c0a-9f0e-2b9b1f0f4a11"
 
 
 class CollectionIn(Schema):
@@ -36,18 +38,18 @@ class CollectionOut(Schema):
 
 
 class CollectionPatch(Schema):
-    name: str = Field(..., pattern=NO_NUL)
+    name: str = Field(..., pattern=NO_NUL, examples=["Leases"])
 
 
 class MemberIn(Schema):
     """`username`: the name with which the person signs in."""
 
     username: str = Field(..., pattern=NO_NUL, min_length=1, max_length=150, examples=["bob"])
-    may_change: bool = False
+    may_change: bool = Field(False, examples=[False])
 
 
 class MemberPatch(Schema):
-    may_change: bool
+    may_change: bool = Field(..., examples=[True])
 
 
 class MemberOut(Schema):
@@ -62,8 +64,8 @@ class MemberOut(Schema):
 class DocumentPatch(Schema):
     """What is to change: its name, the collection that it is in (another one of the same owner), or both."""
 
-    name: str | None = Field(None, pattern=NO_NUL)
-    collection: UUID | None = None
+    name: str | None = Field(None, pattern=NO_NUL, examples=["lease 2026.txt"])
+    collection: UUID | None = Field(None, examples=[SOME_ID])
 
 
 class HoldingsOut(Schema):
@@ -77,8 +79,8 @@ class HoldingsOut(Schema):
 
 
 class PartialIn(Schema):
-    name: str = Field(..., pattern=NO_NUL, min_length=1, max_length=255)
-    size_bytes: int = Field(..., ge=1, le=2**53)
+    name: str = Field(..., pattern=NO_NUL, min_length=1, max_length=255, examples=["lease.txt"])
+    size_bytes: int = Field(..., ge=1, le=2**53, examples=[57])
 
 
 class PartialOut(Schema):
@@ -96,7 +98,7 @@ class PartialOut(Schema):
 class FinishIn(Schema):
     """`sha256` in hexadecimal digits, or nothing."""
 
-    sha256: str = Field("", pattern="^([0-9a-fA-F]{64})?$")
+    sha256: str = Field("", pattern="^([0-9a-fA-F]{64})?$", examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"])
 
 
 class ErrorOut(Schema):
@@ -183,9 +185,9 @@ class QuestionIn(Schema):
     that are asked; all where it is empty. `left_out`: those that are not."""
 
     question: str = Field(..., pattern=NO_NUL, examples=["How much notice is needed to terminate?"])
-    follows: UUID | None = None
-    only: list[UUID] = []
-    left_out: list[UUID] = []
+    follows: UUID | None = Field(None, examples=[None])
+    only: list[UUID] = Field([], examples=[[SOME_ID]])
+    left_out: list[UUID] = Field([], examples=[[]])
 
 
 class AskedOut(Schema):
@@ -284,7 +286,7 @@ class ConversationPatch(Schema):
 class LinkIn(Schema):
     """After how many days it expires."""
 
-    days: Literal[1, 7, 30] = 7
+    days: Literal[1, 7, 30] = Field(7, examples=[7])
 
 
 class LinkOut(Schema):
@@ -317,7 +319,7 @@ class SweepIn(Schema):
     """`ready`: the key of a ready list, whose questions come first."""
 
     questions: list[Annotated[str, Field(pattern=NO_NUL)]] = Field([], examples=[["Which law governs?"]])
-    ready: Literal["contracts", "repositories"] | None = None
+    ready: Literal["contracts", "repositories"] | None = Field(None, examples=["contracts"])
 
 
 class SweepOut(Schema):
@@ -363,8 +365,8 @@ class SweepRecord(SweepOut):
 
 
 class VerdictIn(Schema):
-    judgement: Literal["confirmed", "wrong", ""] = ""
-    note: str = Field("", pattern=NO_NUL, max_length=2000)
+    judgement: Literal["confirmed", "wrong", ""] = Field("", examples=["confirmed"])
+    note: str = Field("", pattern=NO_NUL, max_length=2000, examples=["Clause 9.2."])
 
 
 class VerdictOut(Schema):
