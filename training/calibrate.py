@@ -1,20 +1,17 @@
 """Fits the weights of engine.calibration: `python -m training.calibrate FOLDER [--documents N] [--json OUT]`.
 
-FOLDER holds contracts.jsonl.gz and wikipedia.jsonl.gz (training data, never an evaluation set). Contracts are documents of their own;
-wikipedia paragraphs are put together, forty to a document. Absent questions: contract clauses that the contract lacks, and questions of
-other wikipedia documents. Half of the documents fit the weights, the other half say what they are worth.
+FOLDER holds the training data (training.calibration_questions says what is taken of it). Half of the prompts fit the weights, the other
+half say what they are worth.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import pickle
-import random
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,34 +30,17 @@ from engine.calibration import (
     SENTENCE_PLACE,
 )
 from engine.engine import Engine
-from engine.lexical import LexicalIndex
 from engine.loading.bundled import default_folder
 from engine.places import Place
-from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
+from engine.prompt import Chunk, Prompt
 from engine.read import Sentence
 from engine.reading_format import asking
 from engine.spans import evidence
 from engine.steps import run
-from engine.tokenizer import Tokenizer
+from training.calibration_questions import Question, Source, make_prompt, sources
+from training.scan_corpus import shares_half
 
-BODY_CHARACTERS = 1600  # about 400 tokens
 MAX_TOKENS = 64
-MOST_CHARACTERS = 60_000
-ARTICLES = 40  # to a wikipedia document
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    text: str
-    answers: tuple[str, ...]  # () if absent
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    kind: str
-    name: str
-    text: str
-    questions: tuple[Question, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,67 +62,11 @@ class Outcome:
     f1: float
 
 
-def rows(path: Path) -> Iterator[dict[str, object]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        yield from (json.loads(line) for line in file)
-
-
-def contracts(path: Path, random_: random.Random, count: int, each: int, characters: int) -> list[Source]:
-    sources = []
-    short = [row for row in rows(path) if len(str(row["text"])) <= characters]
-    for row in random_.sample(short, count):
-        questions = [Question(qa["question"], tuple(qa["spans"]) if qa["answerable"] else ()) for qa in row["qas"]]  # type: ignore[attr-defined]
-        present, absent = [q for q in questions if q.answers], [q for q in questions if not q.answers]
-        chosen = random_.sample(present, min(each, len(present))) + random_.sample(absent, min(each, len(absent)))
-        sources.append(Source("contracts", str(row["title"])[:60], str(row["text"]), tuple(chosen)))
-    return sources
-
-
-def wikipedia(path: Path, random_: random.Random, count: int, each: int) -> list[Source]:
-    articles = list(rows(path))
-    random_.shuffle(articles)
-    groups = [articles[place : place + ARTICLES] for place in range(0, count * ARTICLES, ARTICLES)]
-    asked = [
-        [Question(qa["question"], tuple(qa["answers"])) for row in group for qa in row["qas"][:1]]  # type: ignore[index]
-        for group in groups
-    ]
-    sources = []
-    for number, group in enumerate(groups):
-        absent = [Question(question.text, ()) for question in random_.sample(asked[(number + 1) % len(groups)], each)]
-        text = "\n\n".join(str(row["context"]).strip() for row in group) + "\n"
-        sources.append(Source("wikipedia", f"articles {number}", text, (*random_.sample(asked[number], each), *absent)))
-    return sources
-
-
-def bodies(text: str) -> Iterator[tuple[int, int]]:
-    """Characters of each chunk's body: about BODY_CHARACTERS, up to a paragraph's end, else a line's or a blank."""
-    start = 0
-    while start < len(text):
-        end = min(len(text), start + BODY_CHARACTERS)
-        if end < len(text):
-            window = text[start + BODY_CHARACTERS // 2 : end]
-            cuts = next((found for mark in (r"\n\s*\n", r"\n", r"(?<=\.)\s", r"\s") if (found := list(re.finditer(mark, window)))), [])
-            end = start + BODY_CHARACTERS // 2 + cuts[-1].end() if cuts else end
-        yield start, end
-        start = end
-
-
-def make_prompt(folder: Path, tokenizer: Tokenizer, source: Source) -> Prompt:
-    """As ingest makes it: a header line, then the body."""
-    cuts, parts, table, token = list(bodies(source.text)), [], [], 0
-    for page, (start, end) in enumerate(cuts, 1):
-        header, ids = tokenizer.encode(f"[{source.name}, page {page}]\n"), tokenizer.encode(source.text[start:end])
-        parts += [header, ids]
-        table.append((token, token + len(header) + len(ids), len(header), start, end))
-        token += len(header) + len(ids)
-    (folder / "text.txt").write_text(source.text, encoding="utf-8", newline="")
-    LexicalIndex(folder / "lexical.sqlite").put("d", [source.text[start:end] for start, end in cuts])
-    document = PromptDocument("d", source.name, np.concatenate(parts), np.array(table, dtype=CHUNK_ROW), folder / "text.txt")
-    return Prompt((document,), folder / "lexical.sqlite", "calibration")
-
-
-def holds(text: str, question: Question) -> bool:
-    return any(answer[:200] in text for answer in question.answers)
+def holds(chunk: Chunk, question: Question) -> bool:
+    """Whether the chunk holds at least half of a right span, or the span of the chunk."""
+    return chunk.document == str(question.document) and any(
+        shares_half((chunk.start_char, chunk.end_char), span) for span in question.spans
+    )
 
 
 def word_f1(answer: str, golds: Iterable[str]) -> float:
@@ -159,38 +83,37 @@ def word_f1(answer: str, golds: Iterable[str]) -> float:
     return max((one(gold) for gold in golds), default=0.0)
 
 
-def ask(engine: Engine, prompt: Prompt, text: str, question: Question, kind: str, half: int) -> Outcome | None:
+def ask(engine: Engine, prompt: Prompt, source: Source, question: Question, half: int) -> Outcome | None:
     """Put one question the way the engine does, and keep what it saw."""
     places = engine.look(prompt, question.text, LOCATE_CHUNKS)
-    if not places:
-        return None
-    slices = [text[place.chunk.start_char : place.chunk.end_char] for place in places]
-    looked = [pair for pair in zip(places, slices, strict=True) if pair[0].likelihood is not None]
+    texts = [source.documents[int(place.chunk.document)].text[place.chunk.start_char : place.chunk.end_char] for place in places]
+    looked = [pair for pair in zip(places, texts, strict=True) if pair[0].likelihood is not None]
     found, wide = engine.find(question.text, looked[:READ_CHUNKS]), widened(engine, question.text, looked)
     if not found:
         return None
     best = found[0]
     sentence = best.text[best.start : best.end]
     read = engine.spans.read(best, asking(engine.tokenizer, question.text), MAX_TOKENS)
-    answer = run(read, engine.decoder) if question.answers else ""
+    answers = [source.documents[question.document].text[start:end] for start, end in question.spans]
+    answer = run(read, engine.decoder) if answers else ""
     return Outcome(
-        kind=kind,
+        kind=source.kind,
         half=half,
-        answerable=bool(question.answers),
+        answerable=bool(answers),
         places=np.array([[place.lexical, place.attention or 0.0, place.likelihood] for place, _ in looked]),
-        gold=np.array([holds(slice_, question) for _, slice_ in looked]),
-        candidates=any(holds(slice_, question) for slice_ in slices),
+        gold=np.array([holds(place.chunk, question) for place, _ in looked]),
+        candidates=any(holds(place.chunk, question) for place in places),
         sentences=np.array([[s.likelihood, s.overlap, s.place.score] for s in found]),
-        right=np.array([overlaps(s.text[s.start : s.end], question.answers) for s in found]),
+        right=np.array([overlaps(s.text[s.start : s.end], answers) for s in found]),
         evidence=evidence(question.text, found).values(),
         wide=evidence(question.text, wide).values(),
-        wide_right=overlaps(wide[0].text[wide[0].start : wide[0].end], question.answers),
-        sentence_f1=word_f1(sentence, question.answers),
-        f1=word_f1(answer, question.answers),
+        wide_right=overlaps(wide[0].text[wide[0].start : wide[0].end], answers),
+        sentence_f1=word_f1(sentence, answers),
+        f1=word_f1(answer, answers),
     )
 
 
-def widened(engine: Engine, question: str, looked: list[tuple[Place, str]]) -> list[Sentence]:
+def widened(engine: Engine, question: str, looked: Sequence[tuple[Place, str]]) -> list[Sentence]:
     """The sentences of all looked chunks, read so many chunks at a time as an unsure reader does (engine.spans)."""
     found = [
         sentence for first in range(0, len(looked), READ_CHUNKS) for sentence in engine.find(question, looked[first : first + READ_CHUNKS])
@@ -233,7 +156,7 @@ def logistic(x: NDArray[np.float64], y: NDArray[np.bool_], decay: float = 1e-3) 
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     own = weight.detach().numpy() / spread
-    return own, float(bias) - float(own @ mean)
+    return own, float(bias.detach()) - float(own @ mean)
 
 
 def first_right(features: NDArray[np.float64], truth: NDArray[np.bool_], weights: Iterable[float], depth: int = 1) -> bool:
@@ -307,30 +230,26 @@ def mean(values: Iterable[float]) -> float | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--documents", type=int, default=16, help="documents of each kind")
-    parser.add_argument("--each", type=int, default=6, help="questions a document, so many answerable and so many absent")
+    parser.add_argument("--documents", type=int, default=16, help="contracts")
+    parser.add_argument("--each", type=int, default=6, help="questions a contract, so many answerable and so many absent")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--outcomes", type=Path, help="every question's features, pickled")
-    parser.add_argument("--characters", type=int, default=MOST_CHARACTERS, help="longer contracts are left out: they only take longer")
     asked = parser.parse_args()
-    random_ = random.Random(11)  # noqa: S311 (a sample, no secret)
-    sources = contracts(asked.folder / "contracts.jsonl.gz", random_, asked.documents, asked.each, asked.characters)
-    sources += wikipedia(asked.folder / "wikipedia.jsonl.gz", random_, asked.documents, asked.each)
-    outcomes: list[Outcome] = []
+    outcomes = list[Outcome]()
     with tempfile.TemporaryDirectory() as scratch:
         engine = Engine.open(default_folder(), Path(scratch) / "store")
-        for number, source in enumerate(sources):
+        put = sources(asked.folder, asked.documents, asked.each)
+        for number, source in enumerate(put):
             folder = Path(scratch) / str(number)
             folder.mkdir()
             prompt = make_prompt(folder, engine.tokenizer, source)
             index(engine, prompt)
-            asked_here = (ask(engine, prompt, source.text, question, source.kind, number % 2) for question in source.questions)
-            outcomes += [outcome for outcome in asked_here if outcome is not None]
-            print(f"{number + 1} of {len(sources)} documents, {len(outcomes)} questions", flush=True)
+            outcomes += [outcome for each in source.questions if (outcome := ask(engine, prompt, source, each, number % 2))]
+            print(f"{number + 1} of {len(put)} prompts, {len(outcomes)} questions", flush=True)
+            if asked.outcomes:
+                asked.outcomes.write_bytes(pickle.dumps(outcomes))
     result = report(outcomes)
     print(json.dumps(result, indent=1))
-    if asked.outcomes:
-        asked.outcomes.write_bytes(pickle.dumps(outcomes))
     if asked.json:
         asked.json.write_text(json.dumps(result))
 

@@ -18,7 +18,7 @@ from ingest.prompt.builder import Builder
 from training.scan_sources import Document, Span
 
 LEXICAL_HITS = 16
-_ENOUGH = 0.5  # a passage answers if it holds this share of a span
+_ENOUGH = 0.5  # a passage answers if it holds this share of a span, or a span of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def corpus(tokenizer: Tokenizer, documents: Sequence[Document], scratch: Path) -
         where = [number] if document.closed else of_source
         candidates = range(ranges[where[0]].start, ranges[where[-1]].stop)
         for question in document.questions:
-            right = frozenset(place for place in ranges[number] if any(holds(passages[place], span) for span in question.spans))
+            right = frozenset(place for place in ranges[number] if any(shares_half(passages[place].span, span) for span in question.spans))
             if right:
                 hits = index.search(question.wordings[0], [str(each) for each in where], LEXICAL_HITS)
                 lexical = {ranges[int(hit.document)][hit.chunk]: hit.score for hit in hits}
@@ -84,10 +84,10 @@ def corpus(tokenizer: Tokenizer, documents: Sequence[Document], scratch: Path) -
     return Corpus(passages, asked)
 
 
-def holds(passage: Passage, span: Span) -> bool:
-    """Whether at least half of the span, or of the passage, is in the other."""
-    shared = min(passage.span[1], span[1]) - max(passage.span[0], span[0])
-    return shared >= _ENOUGH * min(span[1] - span[0], passage.span[1] - passage.span[0]) and shared > 0
+def shares_half(one: Span, other: Span) -> bool:
+    """Whether at least half of the shorter lies in the other."""
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared >= _ENOUGH * min(one[1] - one[0], other[1] - other[0]) and shared > 0
 
 
 def negatives(asked: Asked, count: int, random_: random.Random) -> list[int]:

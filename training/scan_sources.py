@@ -77,9 +77,13 @@ def contracts(path: Path) -> Iterator[Document]:
         text = row["text"]
         if len(text) > LONGEST_CONTRACT:
             continue
-        found = ((qa["category"], _places(text, qa["spans"])) for qa in row["qas"] if qa["answerable"])
-        questions = tuple(Question(tuple(wordings[category]), spans) for category, spans in found if spans)
-        yield Document("contracts", _file_name(row["title"]), text, questions, closed=True, paged=True)
+        found = ((qa["category"], places(text, qa["spans"])) for qa in row["qas"] if qa["answerable"])
+        yield contract(row, tuple(Question(tuple(wordings[category]), spans) for category, spans in found if spans))
+
+
+def contract(row: dict[str, Any], questions: tuple[Question, ...]) -> Document:
+    """A line of contracts.jsonl.gz, with what is asked of it."""
+    return Document("contracts", _file_name(row["title"]), row["text"], questions, closed=True, paged=True)
 
 
 def statements(path: Path) -> Iterator[Document]:
@@ -136,7 +140,7 @@ def _asked(qa: dict[str, Any], offset: int, random_: random.Random) -> Question:
     return Question((varied(qa["question"], random_),), tuple(sorted(spans)))
 
 
-def _places(text: str, spans: Sequence[str]) -> tuple[Span, ...]:
+def places(text: str, spans: Sequence[str]) -> tuple[Span, ...]:
     """Where the spans stand: the first place of each, and of titles and names the first of all."""
     places = sorted((text.find(span), text.find(span) + len(span)) for span in spans if span and span in text)
     long = tuple(place for place in places if place[1] - place[0] > SHORT_SPAN)
