@@ -1,7 +1,7 @@
 """The parts that the tests need outside themselves, made before Django's settings are read: a data folder and a real Valkey server.
 
 REDIS_URL and DATABASE_URL, where set, name an outside Redis and PostgreSQL instead (tests/flow/test_outside_services.py sets them). Where
-pytest spreads the tests over several processes, each makes its own.
+pytest spreads the tests over several processes, each makes its own, or has a database of its own in the outside Redis.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def start() -> None:
         server.start(timeout=60)  # a busy machine takes longer than the ten seconds that it has by itself
         atexit.register(server.stop)
         os.environ["REDIS_URL"] = os.environ[OWN] = f"redis://127.0.0.1:{server.port}/0"
+    elif worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["REDIS_URL"] = os.environ["REDIS_URL"].rsplit("/", 1)[0] + worker.replace("gw", "/")
 
 
 start()

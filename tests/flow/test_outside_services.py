@@ -21,7 +21,9 @@ REDIS = os.environ.get("LONGREAD_TEST_REDIS_URL", "")
 @pytest.mark.skipif(not (DATABASE and REDIS), reason="LONGREAD_TEST_DATABASE_URL and LONGREAD_TEST_REDIS_URL name no servers")
 def test_it_passes_its_own_tests_on_postgresql_and_redis() -> None:
     environment = dict(os.environ) | {"DATABASE_URL": DATABASE, "REDIS_URL": REDIS}
-    command = [sys.executable, "-m", "pytest", "tests/webapp", "-m", "not browser", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
+    options = ["-m", "not browser", "-p", "no:cacheprovider", "--numprocesses", "2", "--dist", "loadfile"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/webapp", *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
