@@ -16,6 +16,7 @@ from webapp.accounts.people import invitation_create, reset_path
 from webapp.accounts.services import token_create
 from webapp.ask.models import Answer, AnswerState, Citation, Question
 from webapp.checklist.models import Cell, Checklist, Judgement, Sweep, SweepState, SweptDocument, Verdict
+from webapp.export.models import Export
 from webapp.jobs.models import Job, JobKind, JobState, Worker
 from webapp.library.members import member_put
 from webapp.library.models import Collection
@@ -42,6 +43,9 @@ def make(collection_name: str) -> None:
     invitation_create(owner=alice, note="for Carol", is_operator=False)
     if not ApiToken.objects.exists():
         token_create(owner=alice, name="laptop")
+    written = Job.objects.create(owner=alice, kind=JobKind.EXPORT, label="a.pdf", state=JobState.DONE, ended_at=now)
+    named = {"source": "sweep", "source_id": sweep.id, "form": "pdf", "file_name": "made-for-you.pdf", "size_bytes": 48211}
+    Export.objects.create(owner=alice, collection=collection, job=written, expires_at=now + timedelta(days=1), **named)
     uidb64, token = reset_path(user=bob).strip("/").split("/")[-2:]
     ids = {
         "collection_id": str(collection.id),
@@ -56,6 +60,20 @@ def make(collection_name: str) -> None:
         "reset": token,
     }
     print("made", json.dumps(ids))
+
+
+def make_table(documents: int) -> None:
+    """A sweep that has ended, over so many documents that are gone; more than a page waits for as PDF. Prints its id."""
+    alice = User.objects.get(username="alice")
+    collection = Collection.objects.create(owner=alice, name="A long table")
+    checklist = Checklist.objects.create(collection=collection, owner=alice, questions=["How much notice is needed?"])
+    sweep = Sweep.objects.create(checklist=checklist, state=SweepState.DONE, model="made", mode="spans")
+    for number in range(documents):
+        names = {"name": f"lease {number}.pdf", "path": f"leases/lease {number}.pdf", "sha256": "0" * 64}
+        swept = SweptDocument.objects.create(sweep=sweep, number=number, token_count=900, **names)
+        citation = {"number": 1, "quote": "ninety (90) days", "verified": True, **PLACE}
+        Cell.objects.create(document=swept, question=0, answer="ninety (90) days", found=True, confidence=0.9, citations=[citation])
+    print("made", sweep.id)
 
 
 def _question(collection: Collection, owner: User, document: Any, found: bool) -> Question:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from tests.webapp.test_access import document_of, program
+from tests.webapp.test_pages import signed_in
 from webapp.accounts.models import Scope, User
 from webapp.accounts.services import token_create
 from webapp.api.models import Reply
@@ -202,6 +203,7 @@ def test_it_lists_reads_renames_and_deletes_a_conversation(api: Client, alice: U
     turns = api.get(ROOT + path).json()["turns"]
     assert [(turn["question"], turn["answer"]["answer"]) for turn in turns] == [("How much notice?", "90 days"), ("And then?", "")]
     assert send(api, "patch", path, {"title": "  Notice \t periods "}).json()["title"] == "Notice periods"
+    assert "<h3>Notice periods</h3>" in signed_in(alice).get(f"/collections/{question.collection_id}/").content.decode()
     assert send(api, "patch", path, {"title": "x" * 201}).status_code == 422
     exported = api.get(f"{ROOT}{path}/export.md")
     assert exported["Content-Disposition"] == 'attachment; filename="notice-periods.md"'

@@ -69,7 +69,7 @@ class Turn:
 def conversation_list(*, collection: Collection) -> list[list[Question]]:
     """The last conversations, the one that was last asked in first; the questions of each in the order in which they were asked."""
     conversations: dict[UUID, list[Question]] = {}
-    for question in collection.questions.select_related("answer")[:QUESTIONS_SHOWN]:
+    for question in collection.questions.select_related("answer", "conversation")[:QUESTIONS_SHOWN]:
         conversations.setdefault(question.conversation_id or question.id, []).insert(0, question)
     return list(conversations.values())
 
