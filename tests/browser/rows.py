@@ -44,7 +44,14 @@ def make(collection_name: str) -> None:
     if not ApiToken.objects.exists():
         token_create(owner=alice, name="laptop")
     written = Job.objects.create(owner=alice, kind=JobKind.EXPORT, label="a.pdf", state=JobState.DONE, ended_at=now)
-    named = {"source": "sweep", "source_id": sweep.id, "form": "pdf", "file_name": "made-for-you.pdf", "size_bytes": 48211}
+    named = {
+        "source": "sweep",
+        "source_id": sweep.id,
+        "form": "pdf",
+        "title": "For all",
+        "file_name": "made-for-you.pdf",
+        "size_bytes": 48211,
+    }
     Export.objects.create(owner=alice, collection=collection, job=written, expires_at=now + timedelta(days=1), **named)
     uidb64, token = reset_path(user=bob).strip("/").split("/")[-2:]
     ids = {

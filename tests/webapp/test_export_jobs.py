@@ -126,15 +126,17 @@ def test_it_says_how_far_it_is(alice: User, sweep: Sweep, monkeypatch: pytest.Mo
     assert [(each.done, each.total, each.unit) for each in told] == [*((n, DOCUMENTS, "documents") for n in range(4)), (3, 3, "documents")]
 
 
-def test_it_stops_where_the_job_is_cancelled_and_leaves_no_file(alice: User, sweep: Sweep) -> None:
-    export = begun(alice, sweep)
+def test_it_stops_where_the_job_is_cancelled_and_leaves_no_file(alice: User, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "REPORT_SECONDS", 0)
+    export = begun(alice, sweep, "csv")
 
-    def cancelled(_: Progress) -> None:
-        raise JobTaken
+    def cancelled(progress: Progress) -> None:
+        if progress.done == 2:
+            raise JobTaken
 
     with pytest.raises(JobTaken):
         export_write(export.job, cancelled)
-    assert not export.file.exists()
+    assert not list(export.file.parent.glob(f"{export.id}*"))
     job_cancel(job=export.job)
     assert not Export.objects.get().is_ready
 

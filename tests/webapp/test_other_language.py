@@ -7,12 +7,16 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import translation
+from pytest_django import Settings
 
 from tests.architecture.test_translating import READ_ALOUD
 from tests.webapp.test_access import API, World, rows
 from tests.webapp.test_access import world as world
+from webapp.accounts.models import User
 from webapp.core.versions import versions
+from webapp.library.models import Collection, Document, DocumentState
 
 pytestmark = pytest.mark.django_db
 
@@ -100,6 +104,22 @@ def test_it_says_nothing_in_english_alone(world: World, made_up: None) -> None:
                 wrong[f"{role} {row.route}"] = _words(world, role, row.route)
     assert not {address: texts for address, texts in wrong.items() if texts}
     assert len(wrong) > 30
+
+
+def test_it_writes_no_number_that_a_drawing_cannot_read(alice: User, collection: Collection, settings: Settings) -> None:
+    """German writes 1,5; SVG and HTML do not."""
+    settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+    for number in range(3):
+        ready = {"state": DocumentState.READY, "token_count": 1000 + number, "sha256": str(number)}
+        Document.objects.create(collection=collection, name=f"{number}.txt", path=f"{number}.txt", **ready)
+    client = Client(headers={"accept-language": "de"})
+    client.force_login(alice)
+    page = client.get(f"/collections/{collection.id}/").content.decode()
+    assert '<html lang="de">' in page
+    assert 'src="/words.js?de"' in page
+    widths = re.findall(r'<rect [^>]*width="([^"]*)"', page)
+    assert len(widths) == 3
+    assert abs(sum(map(float, widths)) - 1000) < 1
 
 
 def _words(world: World, role: str, route: str) -> list[str]:

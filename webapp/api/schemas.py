@@ -412,6 +412,7 @@ class ExportOut(Schema):
     collection: UUID = Field(..., alias="collection_id")
     source: str
     source_id: UUID
+    title: str
     name: str = Field(..., alias="file_name")
     form: str
     pages: bool

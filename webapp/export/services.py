@@ -119,8 +119,11 @@ def _forget_strays() -> None:
     """What went with its collection while it was written, or was left half written by a dead worker."""
     oldest = time.time() - KEPT.total_seconds()
     for file in (Path(settings.LONGREAD_HOME) / FOLDER).glob("*"):
-        if file.stat().st_mtime < oldest:
-            file.unlink(missing_ok=True)
+        try:
+            if file.stat().st_mtime < oldest:
+                file.unlink()
+        except FileNotFoundError:
+            continue  # written to its end, or deleted, in this moment
 
 
 @receiver(post_delete, sender=Export)
@@ -139,11 +142,14 @@ def _keep(content: Content, target: Path) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_suffix(".half")
     pieces: Iterable[str | bytes] = [content] if isinstance(content, str | bytes) else content
-    with half.open("wb") as file:
-        for piece in pieces:
-            file.write(piece.encode() if isinstance(piece, str) else piece)
-        size = file.tell()
-    half.replace(target)
+    try:
+        with half.open("wb") as file:
+            for piece in pieces:
+                file.write(piece.encode() if isinstance(piece, str) else piece)
+            size = file.tell()
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
     return size
 
 

@@ -46,7 +46,7 @@ def _live(name: str, queue: str) -> None:
             close_old_connections()
             beat(name, queue)
             if disk_note():
-                looked_after.send(sender=None)
+                looked_after.send_robust(sender=None)  # whoever tidies must not end this thread
             jobs_recover()
         except (redis.RedisError, DatabaseError) as error:
             logger.warning("The heartbeat of %s failed: %s", name, error)
