@@ -4,6 +4,8 @@
     int8    keys in 256 steps between the least and the greatest value that a channel takes in the run, values in 255 steps about 0 between
             the token's greatest either way; least value and step size in fp16. Keys have channels that stand far from 0 for all tokens,
             values have tokens that are large (KIVI, arXiv:2402.02750)
+    int4    both in 16 steps between least and greatest value: keys of a channel in runs of 32 tokens, values of a token in runs of 32
+            channels
 
 A codec's name is part of the store's keys. Knows no layout of a record and no store.
 Legend: N layers of a kind, G kv heads, T tokens, D head size.
@@ -11,6 +13,7 @@ Legend: N layers of a kind, G kv heads, T tokens, D head size.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Protocol
 
 import torch
@@ -20,6 +23,7 @@ from engine.errors import EngineError
 
 HALF_BYTES = 2
 LEAST_STEP = 2.0**-24  # the smallest number of fp16
+RUN = 32  # numbers that share a least value and a step in int4
 
 
 class Codec(Protocol):
@@ -93,9 +97,67 @@ class Int8:
         return part
 
 
+class Int4:
+    """Both in short runs, half a byte each: with its least value and step a number takes five bits. Head sizes are even."""
+
+    name = "int4"
+
+    def stored_bytes(self, layers: int, heads: int, tokens: int, size: int) -> int:
+        runs = _runs(tokens) * size + tokens * _runs(size)
+        return layers * heads * (tokens * size + 2 * HALF_BYTES * runs)
+
+    def encode(self, part: Tensor) -> bytes:
+        if not part.numel():
+            return b""
+        keys, values = part.to("cpu", torch.float32).unbind(1)  # [N, G, T, D] each
+        return b"".join(map(raw, (*_stepped(keys, 2), *_stepped(values, 3))))
+
+    def decode(self, stored: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+        layers, heads, tokens, size = shape
+        part = torch.empty(layers, 2, heads, tokens, size)
+        if not part.numel():
+            return part
+        by_run = (layers, heads, _runs(tokens), size), (layers, heads, tokens, _runs(size))
+        packed = layers * heads * tokens * size // 2
+        sizes = [each for run in by_run for each in (HALF_BYTES * prod(run), HALF_BYTES * prod(run), packed)]
+        pieces = torch.split(stored, sizes)
+        for which, (run, dim) in enumerate(zip(by_run, (2, 3), strict=True)):
+            least, step, steps = pieces[3 * which : 3 * which + 3]
+            pairs = steps.view(layers, heads, tokens, size // 2)
+            numbers = torch.cat([pairs & 15, pairs >> 4], 3).float()
+            numbers.mul_(_spread(step, run, dim, shape[dim])).add_(_spread(least, run, dim, shape[dim]))
+            part[:, which] = numbers
+        return part
+
+
+def _runs(count: int) -> int:
+    return -(-count // RUN)
+
+
+def _stepped(numbers: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Least value and step of each run along `dim`, fp16, and the steps of each number [N, G, T, D / 2]: those of the second half of a
+    token in the upper bits. The last run is filled with its last number."""
+    count = numbers.shape[dim]
+    last = numbers.narrow(dim, count - 1, 1)
+    filled = torch.cat([numbers, *[last] * (_runs(count) * RUN - count)], dim)
+    filled = filled.reshape(*numbers.shape[:dim], -1, RUN, *numbers.shape[dim + 1 :])
+    least = filled.amin(dim + 1, keepdim=True).half()
+    above = filled - least.float()
+    step = (above.amax(dim + 1, keepdim=True) / 15).clamp_min(LEAST_STEP).half()
+    steps = above.div_(step.float()).round_().clamp_(0, 15).to(torch.uint8).flatten(dim, dim + 1).narrow(dim, 0, count)
+    lower, upper = steps.chunk(2, 3)
+    return least, step, lower | upper << 4
+
+
+def _spread(stored: Tensor, run: tuple[int, ...], dim: int, count: int) -> Tensor:
+    """What a run shares, for each of its numbers."""
+    return stored.view(torch.float16).view(run).float().repeat_interleave(RUN, dim).narrow(dim, 0, count)
+
+
 BF16: Codec = Plain(torch.bfloat16)
 INT8: Codec = Int8()
-CHOICES = {codec.name: codec for codec in (BF16, INT8)}
+INT4: Codec = Int4()
+CHOICES = {codec.name: codec for codec in (BF16, INT8, INT4)}
 """Those that a person can choose, by name."""
 
 
@@ -105,7 +167,7 @@ def codec_named(name: str | None) -> Codec:
         return BF16
     if name not in CHOICES:
         raise EngineError(
-            f"State is stored in {' or '.join(CHOICES)}, not in {name}. Set LONGREAD_STORE_CODEC to one of them, or unset it."
+            f"State is stored in one of {', '.join(CHOICES)}, not in {name}. Set LONGREAD_STORE_CODEC to one of them, or unset it."
         )
     return CHOICES[name]
 

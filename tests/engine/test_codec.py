@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.cache.codec import BF16, INT8, Codec, Plain
+from engine.cache.codec import BF16, INT4, INT8, RUN, Codec, Plain
 from engine.cache.kv_cache import State
 from engine.cache.packing import HEADER, Packing
 from engine.cache.store import ChunkStore
@@ -24,7 +24,7 @@ from tests.engine.checkpoints import save_random
 from tests.engine.fed import tokens
 from tests.engine.prompts import prompt_of_ids
 
-CODECS = (Plain(torch.float32), BF16, INT8)
+CODECS = (Plain(torch.float32), BF16, INT8, INT4)
 SHAPE = (2, 3, 50, 8)  # layers, kv heads, tokens, head size
 
 
@@ -65,15 +65,36 @@ def test_int8_is_within_half_a_step_of_every_number() -> None:
     assert (found_keys - keys).abs().mean() > 0, "it does round"
 
 
-def test_int8_takes_what_is_all_alike_empty_or_tiny() -> None:
+@pytest.mark.parametrize("tokens", [1, RUN, RUN + 1, 50])
+@pytest.mark.parametrize("size", [8, RUN, 64])
+def test_int4_is_within_half_a_step_of_every_number(tokens: int, size: int) -> None:
+    """(greatest - least) / 15 of the run that a number is in, worked out number by number."""
+    torch.manual_seed(2)
+    numbers = torch.randn(1, 2, 2, tokens, size) * torch.logspace(-2, 2, size) + torch.linspace(-10, 10, size)
+    found = back(INT4, numbers, (1, 2, tokens, size))
+    for place in torch.cartesian_prod(*map(torch.arange, numbers.shape)).tolist():
+        layer, kind, head, token, channel = place
+        first = (token if kind == 0 else channel) // RUN * RUN
+        run = numbers[layer, kind, head]
+        run = run[first : first + RUN, channel] if kind == 0 else run[token, first : first + RUN]
+        step, most = float(run.max() - run.min()) / 15, float(run.abs().max())
+        assert abs(float(found[*place] - numbers[*place])) <= step / 2 + 3 * most * 2.0**-11 + 1e-6, place
+
+
+def test_int4_takes_five_bits_a_number() -> None:
+    assert INT4.stored_bytes(7, 3, 384, 64) * 8 == 7 * 3 * 384 * 64 * 2 * 5
+
+
+@pytest.mark.parametrize("codec", [INT8, INT4], ids=lambda codec: codec.name)
+def test_it_takes_what_is_all_alike_empty_or_tiny(codec: Codec) -> None:
     shape = (2, 3, 5, 8)
     for value in (0.0, 1e-9, -3.0, 1000.0):
-        found = back(INT8, torch.full((2, 2, 3, 5, 8), value), shape)
+        found = back(codec, torch.full((2, 2, 3, 5, 8), value), shape)
         assert (found - value).abs().max() <= abs(value) / 1000 + 1e-8
     for shape in ((0, 3, 5, 8), (2, 3, 0, 8)):
         layers, heads, length, size = shape
-        assert back(INT8, torch.empty(layers, 2, heads, length, size), shape).shape == (layers, 2, heads, length, size)
-    assert INT8.encode(torch.empty(2, 2, 3, 0, 8)) == b""
+        assert back(codec, torch.empty(layers, 2, heads, length, size), shape).shape == (layers, 2, heads, length, size)
+    assert codec.encode(torch.empty(2, 2, 3, 0, 8)) == b""
 
 
 @pytest.fixture(scope="module")

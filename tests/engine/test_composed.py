@@ -218,5 +218,5 @@ def test_it_keeps_state_in_the_form_that_was_chosen(scout: tuple[Path, torch.nn.
             engine.close()
     assert modes == ["composed bf16", "composed int8"]
     assert 0.5 < state_bytes[1] / state_bytes[0] < 0.75
-    with pytest.raises(EngineError, match=r"bf16 or int8, not in int3\. Set LONGREAD_STORE_CODEC"):
+    with pytest.raises(EngineError, match=r"one of bf16, int8, int4, not in int3\. Set LONGREAD_STORE_CODEC"):
         opened(scout[0], tmp_path / "int3", reading="composed", codec="int3")
