@@ -24,23 +24,26 @@ TICK_SECONDS = 0.05
 
 def measure(request: Request) -> Figures:
     """`port`, `office` (people.Office), `browsing`, `operators` and `asking` (cookies, a person each), `pause_seconds`, `seed`,
-    `warm_seconds`, in which nothing counts yet, and then `seconds`; and `database`, the application's file. What was lost is written to the
-    file `lost`."""
+    `warm_seconds`, in which nothing counts yet, and then `seconds`; and `database`, the application's file. What was lost or failed is
+    written to the file `lost`."""
     log, began = Log(), time.monotonic() + request["warm_seconds"]
     ended = began + request["seconds"]
     asyncio.run(_all(request, log, ended))
     visits = [visit for visit in log.visits if began <= visit.at < ended]
     followed = [one for one in log.followed if one.asked_at < ended]
+    counted = [one for one in followed if one.asked_at >= began]
     lost = list(_lost(followed, Path(request["database"])))
-    Path(request["lost"]).write_text("\n".join(lost), encoding="utf-8")
+    failed = [visit for visit in visits if visit.status not in (200, 302)]
+    said = [*lost, *(f"{visit.kind}: status {visit.status} after {visit.seconds:.1f} s" for visit in failed)]
+    Path(request["lost"]).write_text("".join(f"{line}\n" for line in said), encoding="utf-8")
     took = resource.getrusage(resource.RUSAGE_SELF)
     return {
         **waits(visits),
-        **streams([one for one in followed if one.asked_at >= began]),
+        **streams(counted),
         "streams.begun": len(followed),
         "streams.lost": len(lost),
-        "engine.read_tokens_per_s": read_tokens(Path(request["database"]), [one.answer for one in followed]) / request["seconds"],
-        "pages.failed": sum(visit.status not in (200, 302) for visit in visits),
+        "engine.read_tokens_per_s": read_tokens(Path(request["database"]), [one.answer for one in counted]) / request["seconds"],
+        "pages.failed": len(failed),
         "requests_per_s": len(visits) / request["seconds"],
         "pages_per_s": sum(visit.kind in PAGES for visit in visits) / request["seconds"],
         "client.late_p95_ms": 1000 * (percentile(sorted(log.late), 95) or 0.0),

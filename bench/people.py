@@ -38,6 +38,11 @@ _FURTHER = re.compile(r'class="more"><a href="([^"]+)"[^>]*intersect')
 _STREAM = re.compile(r"/answers/([0-9a-f-]+)/stream")
 
 
+def picture(document: str, page: int) -> str:
+    """The address of a page's image as the viewer first asks for it."""
+    return f"/documents/{document}/pages/{page}/image?width=900"
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """What there is to look at: ids of collections, of documents with their pages (0: it has lines), of questions and of sweeps."""

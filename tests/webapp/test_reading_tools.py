@@ -19,10 +19,11 @@ from webapp.accounts.models import User
 from webapp.ask.models import Question
 from webapp.ask.selectors import suggested_questions
 from webapp.ask.suggesting import suggested
+from webapp.core.templatetags.pieces import svg
 from webapp.library.models import Collection, Document, DocumentState, Page
 from webapp.library.outline import MOST_HEADINGS, Heading, headings
 from webapp.library.searching import MOST_HITS, find, nearest
-from webapp.library.viewer import text_lines
+from webapp.library.viewer import TextLine, text_lines
 
 pytestmark = [pytest.mark.django_db, pytest.mark.weights]
 
@@ -114,6 +115,12 @@ def test_it_lays_each_line_of_a_page_over_its_image() -> None:
     assert first.base == 174.0
     assert second.text == "next"
     assert text_lines(words[:0], text, 1.5) == []
+
+
+def test_its_letters_are_escaped() -> None:
+    (line,) = svg([TextLine("</text><script>&", 1.0, 2.0, 3.0, 4.0)]).splitlines()
+    assert "&lt;/text&gt;&lt;script&gt;&amp;</text>" in line
+    assert line.startswith('<text x="1.0" y="2.0" font-size="4.0" textLength="3.0"')
 
 
 def test_its_letters_are_the_text_of_the_page(browser: Client, contract: Document) -> None:
