@@ -13,7 +13,9 @@ import openpyxl
 import pypdf
 import pypdfium2
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from markdown_it import MarkdownIt
 from PIL import Image
@@ -23,7 +25,7 @@ from webapp.accounts.models import User
 from webapp.ask.models import Answer, AnswerState, Citation, Conversation, Question
 from webapp.ask.records import question_record
 from webapp.checklist.models import Cell, Checklist, Judgement, Sweep, SweepState, SweptDocument, Verdict
-from webapp.export import fonts, pages, portable, sizes
+from webapp.export import fonts, pages, portable, sizes, sweeps
 from webapp.export.answers import taken_question
 from webapp.export.bibtex import bibtex
 from webapp.export.blocks import Cited, Grid, Heading, Quoted, Said, Sheet
@@ -428,5 +430,16 @@ def test_it_reads_a_table_a_document_at_a_time(sweep: Sweep, django_assert_max_n
     for number in range(2, 60):
         document = SweptDocument.objects.create(sweep=sweep, number=number, name="x", path="x", sha256="x")
         Cell.objects.bulk_create([Cell(document=document, question=question) for question in range(questions)])
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert len(list(taken_sweep(sweep).sheet().rows)) == 60
+
+
+def test_it_reads_a_table_without_a_cursor_that_stays_open(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker writes its progress between two documents, and SQLite refuses that under an open cursor that others have overtaken."""
+    monkeypatch.setattr(sweeps, "DOCUMENTS_AT_ONCE", 1)
+    with CaptureQueriesContext(connection) as asked:
+        paths = [row[0] for row in taken_sweep(sweep).sheet().rows]
+    assert paths == list(sweep.documents.values_list("path", flat=True))
+    read = [query["sql"] for query in asked if 'FROM "checklist_sweptdocument"' in query["sql"] and '"path"' in query["sql"]]
+    assert len(read) == len(paths) + 1
+    assert all("LIMIT 1" in query for query in read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -131,9 +131,14 @@ def sweep_cited(sweep: Sweep) -> Iterator[Cited]:
             yield Cited(document.name, document.path, spot, citation["quote"], document.sha256)
 
 
-def _documents(sweep: Sweep) -> Iterable[SweptDocument]:
+def _documents(sweep: Sweep) -> Iterator[SweptDocument]:
+    """Some at a time, and no cursor open between: under one SQLite would refuse what a worker meanwhile says of its progress."""
     cells: QuerySet[Cell] = Cell.objects.select_related("verdict__person").order_by("question")
-    return sweep.documents.select_related("document").prefetch_related(Prefetch("cells", cells)).iterator(DOCUMENTS_AT_ONCE)
+    documents = sweep.documents.select_related("document").prefetch_related(Prefetch("cells", cells)).order_by("number")
+    last = -1
+    while rows := list(documents.filter(number__gt=last)[:DOCUMENTS_AT_ONCE]):
+        yield from rows
+        last = rows[-1].number
 
 
 def _state(document: SweptDocument, answered: int, questions: int) -> str:
