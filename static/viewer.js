@@ -62,6 +62,8 @@
   document.addEventListener("htmx:load", (event) => {
     if (event.detail.elt.id === "source") sourceArrived(event.detail.elt);
     if (event.detail.elt.id !== "reading") return;
+    const answer = event.detail.elt.querySelector("[data-said]");
+    if (answer) document.getElementById("said").textContent = answer.dataset.said;
     event.detail.elt.querySelector(".answer-pane").scrollTop = scrolled;
     firstLook();
   });
@@ -74,6 +76,13 @@
   document.addEventListener("htmx:sseError", (event) => {
     if (event.detail.source && event.detail.source.readyState === EventSource.CLOSED) emptyStream(event.target);
   });
+  // Without a connection at the moment of its end, the whole answer is fetched as soon as there is one.
+  const AGAIN_MS = 1000;
+  for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+    document.addEventListener(failure, (event) => {
+      if (event.detail.elt.id === "stream") setTimeout(() => htmx.trigger(event.detail.elt, "sse:done"), AGAIN_MS);
+    });
+  }
   document.addEventListener("htmx:sseMessage", (event) => {
     const stream = event.target.closest(".stream");
     const state = stream && stream.querySelector(".answering .state");

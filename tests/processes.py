@@ -29,6 +29,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def children(pid: int) -> list[int]:
+    """Processes whose parent is `pid`."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and parent(int(entry.name)) == pid]
+
+
+def parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 T = TypeVar("T")
 
 
@@ -74,8 +97,28 @@ class Longread:
                 return
         raise AssertionError(f"Longread did not start:\n{self.logs()}")
 
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def part(self, words: str) -> int:
+        """The process of it whose command has these words."""
+        assert self.process
+        (found,) = [pid for pid in children(self.process.pid) if words in command_line(pid)]
+        return found
+
+    def killed(self, words: str) -> str:
+        """Kills that part, upon which all of it ends; what it said of that."""
+        assert self.process
+        parts = children(self.process.pid)
+        os.kill(self.part(words), signal.SIGKILL)
+        said = self.process.communicate(timeout=30)[0]
+        assert self.process.returncode == 1
+        assert not any(is_alive(pid) for pid in parts)
+        return said
+
     def stop(self) -> None:
-        if self.process and self.process.poll() is None:
+        if self.process and self.is_running:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(30)
 
@@ -107,6 +150,9 @@ class Api:
         body = json.dumps(fields or {}).encode()
         return self._send(urllib.request.Request(self.address + path, body, {"Content-Type": "application/json"}))
 
+    def delete(self, path: str) -> None:
+        self._send(urllib.request.Request(self.address + path, method="DELETE"))
+
     def upload(self, collection: str, *files: tuple[str, bytes]) -> list[dict[str, Any]]:
         """One request with all the files; one outcome a file."""
         boundary = uuid.uuid4().hex
@@ -122,7 +168,7 @@ class Api:
     def _send(self, request: urllib.request.Request) -> Any:
         request.add_header("Authorization", f"Bearer {self.token}")
         with urllib.request.urlopen(request, timeout=60) as response:
-            return json.load(response)
+            return json.loads(response.read() or b"null")
 
 
 class Visitor:
@@ -136,6 +182,12 @@ class Visitor:
     def get(self, path: str) -> str:
         with self.opener.open(self.address + path, timeout=60) as response:
             return str(response.read().decode())
+
+    def find(self, pattern: str, path: str) -> str:
+        """The first text of that pattern on the page."""
+        found = re.search(pattern, self.get(path))
+        assert found, f"{path} has no {pattern}"
+        return found[0]
 
     def post(self, path: str, fields: dict[str, str], form_at: str | None = None) -> str:
         """Sends the form that stands at `form_at` (the same path without it), with its CSRF token."""

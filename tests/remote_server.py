@@ -14,6 +14,7 @@ from typing import Any
 import xllamacpp
 
 MODEL = "scripted-model"
+CLAUSE = "Either party may end this agreement with ninety days' written notice."
 
 
 @contextmanager
@@ -130,6 +131,23 @@ def silent(seconds: float) -> Callable[[Handler], None]:
             time.sleep(0.02)
 
     return reply
+
+
+class Slow:
+    """A reply of a model that says its first words and waits until it may go on; it is as quick as others where it may from the start."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+
+    def __call__(self, handler: Handler) -> None:
+        handler.begin()
+        handler.delta("Ninety days")
+        for _ in range(1500):  # longer than any test waits
+            if self.may_end.wait(0.1):
+                break
+            handler.write(b": still here\n\n")
+        handler.delta(f" are needed <quote 1>{CLAUSE}</quote>.")
+        handler.ended()
 
 
 @contextmanager

@@ -83,8 +83,7 @@ def _start_all(parts: list[Part], options: argparse.Namespace) -> str:
     with _refusing_to_die_halfway(parts):
         if "REDIS_URL" not in environment:
             environment["REDIS_URL"] = _start_broker(parts)
-        _manage(environment, "migrate", "--noinput", "--verbosity=0")
-        _manage(environment, "collectstatic", "--noinput", "--verbosity=0")
+        _manage(environment, ("migrate", "--noinput", "--verbosity=0"), ("collectstatic", "--noinput", "--verbosity=0"))
         celery = [
             sys.executable,
             "-m",
@@ -195,12 +194,23 @@ def _start(name: str, command: list[str], environment: dict[str, str], stdin: st
     return Part(name, process, log)
 
 
-def _manage(environment: dict[str, str], *arguments: str) -> None:
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise CannotStart(f"manage.py {arguments[0]} failed:\n{done.stderr.strip()[-2000:]}")
+def _manage(environment: dict[str, str], *commands: tuple[str, ...]) -> None:
+    """Commands of manage.py that do not need each other, all at once."""
+    running = [
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "manage.py", *command],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for command in commands
+    ]
+    said = [process.communicate()[1] for process in running]
+    for command, process, error in zip(commands, running, said, strict=True):
+        if process.returncode:
+            raise CannotStart(f"manage.py {command[0]} failed:\n{error.strip()[-2000:]}")
 
 
 def _wait_for_web(parts: list[Part], host: str, port: int) -> None:

@@ -9,16 +9,15 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.looks import looks
-from tests.processes import Longread
+from tests.browser.rows import Rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 DOCUMENTS = 400
 
 
-def test_a_long_table_is_written_meanwhile_and_saved(page: Page, longread: Longread) -> None:
-    said = longread.manage("shell", "--verbosity=0", "-c", f"from tests.browser.rows import make_table; make_table({DOCUMENTS})")
-    page.goto(f"/sweeps/{said.split('made ')[1].strip()}/")
+def test_a_long_table_is_written_meanwhile_and_saved(page: Page, rows: Rows) -> None:
+    page.goto(f"/sweeps/{rows('make_table', documents=DOCUMENTS)}/")
     page.get_by_role("link", name="PDF", exact=True).click()
     page.wait_for_url("**/exports/")
     row = page.locator("#exports .row", has_text="a-long-table.pdf")

@@ -37,11 +37,16 @@ def ask(page: Page, question: str) -> None:
     page.get_by_role("heading", name=question).wait_for()
 
 
-def streamed_text(page: Page) -> str:
-    return page.locator("#stream .answer-text").inner_text() if page.locator("#stream").count() else ""
+# Noted by the page itself, because a short answer's tokens can be gone again before anybody asks from outside.
+NOTE_TOKENS = """
+new MutationObserver(() => {
+  if (document.querySelector("#stream .token") && !document.querySelector("#answer")) sessionStorage.tokensCameFirst = "yes";
+}).observe(document, {childList: true, subtree: true});
+"""
 
 
 def test_it_reads_an_uploaded_contract_and_opens_the_quote_on_its_page(page: Page) -> None:
+    page.add_init_script(NOTE_TOKENS)
     new_collection(page, "Contracts")
     # Of a name of its own: of the contract that other tests read as well everything would be stored, and ready at once.
     upload(page, {"name": "services.pdf", "mimeType": "application/pdf", "buffer": CONTRACT.read_bytes()})
@@ -51,6 +56,7 @@ def test_it_reads_an_uploaded_contract_and_opens_the_quote_on_its_page(page: Pag
     ask(page, QUESTION)
     expect(page.locator(".answer-text")).not_to_be_empty(timeout=60_000)
     expect(page.locator("#answer .citations .citation")).not_to_have_count(0, timeout=60_000)
+    assert page.evaluate("sessionStorage.tokensCameFirst") == "yes"
     page.locator("#answer .citation-link").first.click()
     marks = page.locator("#source svg rect, #source svg path")
     expect(marks.first).to_be_visible()
@@ -59,47 +65,6 @@ def test_it_reads_an_uploaded_contract_and_opens_the_quote_on_its_page(page: Pag
     image = page.locator("#source .sheet img").first
     expect(image).to_be_visible()
     assert image.evaluate("image => image.complete ? image.naturalWidth : image.decode().then(() => image.naturalWidth)") > 100
-
-
-# Noted by the page itself, because a short answer's tokens can be gone again before anybody asks from outside.
-NOTE_TOKENS = """
-new MutationObserver(() => {
-  if (document.querySelector("#stream .token") && !document.querySelector("#answer")) window.tokensCameFirst = true;
-}).observe(document, {childList: true, subtree: true});
-"""
-
-
-def test_it_shows_tokens_before_the_answer_ends(page: Page) -> None:
-    page.add_init_script(NOTE_TOKENS)
-    new_collection(page, "Streaming")
-    upload(page, CONTRACT)
-    expect(
-        page.locator("#documents .state.ready, #documents .state.reading, #documents .state.indexed, #documents .state.parsed")
-    ).to_be_visible(timeout=60_000)
-    page.get_by_label("What do you want to know?").fill(QUESTION)
-    page.locator("form.ask button").click()
-    expect(page.locator("#answer")).to_be_visible(timeout=90_000)
-    assert page.evaluate("window.tokensCameFirst") is True
-
-
-def test_it_goes_on_with_the_answer_after_a_reload(page: Page) -> None:
-    page.goto("/")
-    page.get_by_role("link", name=re.compile("Streaming")).click()
-    page.get_by_label("What do you want to know?").fill("Who pays for travel?")
-    page.locator("form.ask button").click()
-    page.locator("#stream").wait_for(state="attached")
-    page.reload()
-    expect(page.locator("#answer")).to_be_visible(timeout=60_000)
-    expect(page.get_by_role("heading", name="Who pays for travel?")).to_be_visible()
-
-
-def test_it_stops_an_answer(page: Page) -> None:
-    page.goto("/")
-    page.get_by_role("link", name=re.compile("Streaming")).click()
-    page.get_by_label("What do you want to know?").fill("What is the liability of each party under this agreement?")
-    page.locator("form.ask button").click()
-    page.get_by_role("button", name="Stop answering").click()
-    expect(page.locator("#answer")).to_contain_text(re.compile("Stopped"), timeout=30_000)
 
 
 def test_it_says_at_the_file_why_it_cannot_be_read(page: Page) -> None:
@@ -116,15 +81,3 @@ def test_it_says_at_the_file_why_it_cannot_be_read(page: Page) -> None:
     expect(page.locator("#documents .row", has_text="note.pdf")).to_contain_text("named .pdf but", timeout=30_000)
     expect(page.locator("#documents .row", has_text="cut.pdf").locator(".error")).to_be_visible(timeout=30_000)
     expect(page.locator("#documents .row", has_text="good.txt").locator(".state.ready")).to_be_visible(timeout=60_000)
-
-
-def test_it_fits_a_phone(page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    for path in ("/", "/account/", "/jobs/"):
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
-    page.goto("/")
-    page.get_by_role("link", name=re.compile("Contracts")).click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.get_by_role("link", name=re.compile(re.escape(QUESTION))).click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,13 +1,8 @@
-"""A process that asks and reads prompts made here, one after another, so that a test can kill it in the middle.
-
-`python -m tests.flow.asking MODEL STORE FOLDER [NUMBER]` opens the model with a store; of each prompt, or of the one of that number, it
-asks a question and then reads the rest ahead. It says `open` when the model is there, and what each prompt gave as a line of JSON.
-"""
+"""What a process does that asks and reads prompts made here, one after another, so that a test can kill it in the middle."""
 
 from __future__ import annotations
 
-import json
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from engine.engine import Engine
@@ -44,17 +39,16 @@ def asked(engine: Engine, prompt: Prompt) -> list[object]:
     return [places, quotes, answers]
 
 
-def main(model: Path, store: Path, folder: Path, numbers: list[int]) -> None:
+def run(told: Connection, model: Path, store: Path, folder: Path, numbers: list[int]) -> None:
+    """Opens the model with a store; of each prompt it asks a question and then reads the rest ahead.
+
+    It tells `open` when the model is there, and what each prompt gave."""
     engine = Engine.open(model, store, reading="spans")
-    print("open", flush=True)
+    told.send("open")
     for number in numbers:
         one = prompt(engine, folder, number)
         answer = asked(engine, one)
         for _ in engine.prefill(one):
             pass
-        print(json.dumps(answer), flush=True)
+        told.send(answer)
     engine.close()
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]), [int(number) for number in sys.argv[4:]] or list(range(PROMPTS)))

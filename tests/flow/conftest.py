@@ -1,4 +1,4 @@
-"""One running Longread for the tests that only use it."""
+"""A Longread whose parts the tests of this folder kill."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ import pytest
 from tests.processes import Longread
 
 
-@pytest.fixture(scope="session")
-def longread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Longread]:
-    """The whole application, started as `./run` starts it. Its folder has a space in its name, as people's folders do."""
-    longread = Longread(tmp_path_factory.mktemp("a home"))
-    longread.start()
-    yield longread
-    longread.stop()
+@pytest.fixture(scope="package")
+def home_of_mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Longread]:
+    mortal = Longread(tmp_path_factory.mktemp("mortal"), {"LONGREAD_SILENCE_SECONDS": "8"})
+    yield mortal
+    mortal.stop()
+
+
+@pytest.fixture
+def mortal(home_of_mortal: Longread) -> Longread:
+    """Running, with whatever a test before has left in it."""
+    if not home_of_mortal.is_running:
+        home_of_mortal.start()
+    return home_of_mortal

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flow.test_serve import children, command_line
 from tests.processes import ROOT, Api, Longread, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
@@ -51,38 +47,25 @@ def ended(api: Api, sweep: str) -> dict[str, Any] | None:
     return shown if shown["state"] in {"done", "stopped", "failed"} else None
 
 
-def engine_worker(longread: Longread) -> int:
-    assert longread.process
-    (worker,) = [pid for pid in children(longread.process.pid) if "-Q engine" in command_line(pid)]
-    return worker
-
-
-def test_it_ends_whole_after_its_worker_was_killed(tmp_path: Path) -> None:
-    longread = Longread(tmp_path / "home", {"LONGREAD_SILENCE_SECONDS": "8"})
-    longread.start()
-    api = Api(longread, "alice")
+def test_it_ends_whole_after_its_worker_was_killed(mortal: Longread) -> None:
+    api = Api(mortal, "alice")
     collection = uploaded(api)
     sweep = api.post(f"/collections/{collection}/sweeps", {"questions": QUESTIONS})["id"]
     total = DOCUMENTS * len(QUESTIONS)
     before = wait_for(lambda: answers(api, sweep), 120, "the first answer")
-    os.kill(engine_worker(longread), signal.SIGKILL)
-    assert longread.process
-    assert "The engine worker was killed by SIGKILL" in longread.process.communicate(timeout=30)[0]
-    longread.start()
-    try:
-        assert 0 < len(before) <= len(answers(api, sweep)) < total, "it was killed in the middle"
-        shown = wait_for(lambda: ended(api, sweep), 240, "the end of the sweep")
-        assert shown["state"] == "done", shown
-        covered = shown["coverage"]
-        assert (covered["documents"], covered["documents_of"], covered["cells"], covered["failed"]) == (DOCUMENTS, DOCUMENTS + 1, total, [])
-        assert [row["path"] for row in covered["left_out"]] == ["torn.pdf"]
-        disturbed = answers(api, sweep)
-        assert [cell for cell in disturbed if cell in before] == before, "what was answered stays as it was"
-        again = api.post(f"/collections/{collection}/sweeps", {"questions": QUESTIONS})["id"]
-        wait_for(lambda: ended(api, again), 240, "the end of the undisturbed sweep")
-        undisturbed = answers(api, again)
-        assert [said(cell) for cell in disturbed] == [said(cell) for cell in undisturbed]
-        assert [cell["confidence"] for cell in disturbed] == pytest.approx([cell["confidence"] for cell in undisturbed], abs=0.05)
-        assert sum(cell["found"] for cell in disturbed) >= DOCUMENTS // 2
-    finally:
-        longread.stop()
+    assert "The engine worker was killed by SIGKILL" in mortal.killed("-Q engine")
+    mortal.start()
+    assert 0 < len(before) <= len(answers(api, sweep)) < total, "it was killed in the middle"
+    shown = wait_for(lambda: ended(api, sweep), 240, "the end of the sweep")
+    assert shown["state"] == "done", shown
+    covered = shown["coverage"]
+    assert (covered["documents"], covered["documents_of"], covered["cells"], covered["failed"]) == (DOCUMENTS, DOCUMENTS + 1, total, [])
+    assert [row["path"] for row in covered["left_out"]] == ["torn.pdf"]
+    disturbed = answers(api, sweep)
+    assert [cell for cell in disturbed if cell in before] == before, "what was answered stays as it was"
+    again = api.post(f"/collections/{collection}/sweeps", {"questions": QUESTIONS})["id"]
+    wait_for(lambda: ended(api, again), 240, "the end of the undisturbed sweep")
+    undisturbed = answers(api, again)
+    assert [said(cell) for cell in disturbed] == [said(cell) for cell in undisturbed]
+    assert [cell["confidence"] for cell in disturbed] == pytest.approx([cell["confidence"] for cell in undisturbed], abs=0.05)
+    assert sum(cell["found"] for cell in disturbed) >= DOCUMENTS // 2

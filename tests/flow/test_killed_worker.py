@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 from pypdf import PdfReader, PdfWriter
 
-from tests.flow.test_serve import children, command_line
-from tests.processes import ROOT, Api, Longread, wait_for
+from tests.browser.looks import looks
+from tests.browser.rows import Rows
+from tests.chromium import chromium, opened
+from tests.processes import ROOT, Api, Longread, children, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
 
@@ -20,23 +24,19 @@ SAMPLE = ROOT / "samples" / "contract.pdf"
 SMALL = b"The small document is not to be lost.\n\nIt has two paragraphs."
 
 
-def long_pdf(times: int) -> bytes:
-    """The sample contract many times over: long enough to be caught in the middle."""
+# Long enough to be caught in the middle: so many times the sample contract.
+TIMES = 80
+
+
+def long_pdf() -> bytes:
     writer = PdfWriter()
     pages = PdfReader(SAMPLE).pages
-    for _ in range(times):
+    for _ in range(TIMES):
         for page in pages:
             writer.add_page(page)
     target = BytesIO()
     writer.write(target)
     return target.getvalue()
-
-
-def ingest_processes(longread: Longread) -> tuple[int, list[int]]:
-    """The ingest worker and its own children, which do the work."""
-    assert longread.process
-    (worker,) = [pid for pid in children(longread.process.pid) if "-Q ingest" in command_line(pid)]
-    return worker, children(worker)
 
 
 def caught_in_the_middle(api: Api, document: str) -> bool:
@@ -49,42 +49,52 @@ def settled(api: Api, document: str) -> dict[str, Any] | None:
     return shown if shown["state"] in {"parsed", "reading", "indexed", "ready", "failed"} else None
 
 
-def uploaded(api: Api) -> tuple[str, str]:
+@pytest.fixture
+def api(mortal: Longread) -> Api:
+    return Api(mortal, "alice")
+
+
+@pytest.fixture
+def documents(api: Api) -> Iterator[tuple[str, str]]:
+    """A long one, which is being read, and a small one that waits."""
     collection = api.post("/collections", {"name": "Killed"})["id"]
-    big, small = api.upload(collection, ("long.pdf", long_pdf(150)), ("small.txt", SMALL))
-    return big["document"]["id"], small["document"]["id"]
-
-
-def test_it_reads_on_when_the_process_that_reads_is_killed(tmp_path: Path) -> None:
-    longread = Longread(tmp_path / "home", {"LONGREAD_SILENCE_SECONDS": "8"})
-    longread.start()
-    try:
-        api = Api(longread, "alice")
-        big, small = uploaded(api)
-        wait_for(lambda: caught_in_the_middle(api, big), 60, "the middle of the long document")
-        for pid in ingest_processes(longread)[1]:
-            os.kill(pid, signal.SIGKILL)
-        shown = wait_for(lambda: settled(api, big), 150, "the end of the long document")
-        assert shown["state"] != "failed", shown["error"]
-        assert shown["page_count"] == 150 * len(PdfReader(SAMPLE).pages)
-        assert wait_for(lambda: settled(api, small), 60, "the end of the small document")["state"] != "failed"
-    finally:
-        longread.stop()
-
-
-def test_it_goes_on_after_the_worker_was_killed_and_longread_started_again(tmp_path: Path) -> None:
-    longread = Longread(tmp_path / "home", {"LONGREAD_SILENCE_SECONDS": "8"})
-    longread.start()
-    api = Api(longread, "alice")
-    big, small = uploaded(api)
+    big, small = (row["document"]["id"] for row in api.upload(collection, ("long.pdf", long_pdf()), ("small.txt", SMALL)))
     wait_for(lambda: caught_in_the_middle(api, big), 60, "the middle of the long document")
-    os.kill(ingest_processes(longread)[0], signal.SIGKILL)
-    assert longread.process
-    assert "The ingest worker was killed by SIGKILL" in longread.process.communicate(timeout=30)[0]
-    longread.start()
-    try:
-        shown = wait_for(lambda: settled(api, big), 150, "the end of the long document")
-        assert shown["state"] != "failed", shown["error"]
-        assert wait_for(lambda: settled(api, small), 60, "the end of the small document")["state"] != "failed"
-    finally:
-        longread.stop()
+    yield big, small
+    api.delete(f"/collections/{collection}")
+
+
+def ended_well(api: Api, documents: tuple[str, str]) -> None:
+    big = wait_for(lambda: settled(api, documents[0]), 150, "the end of the long document")
+    assert big["state"] != "failed", big["error"]
+    assert big["page_count"] == TIMES * len(PdfReader(SAMPLE).pages)
+    assert wait_for(lambda: settled(api, documents[1]), 60, "the end of the small document")["state"] != "failed"
+
+
+def test_it_reads_on_when_the_process_that_reads_is_killed(mortal: Longread, api: Api, documents: tuple[str, str]) -> None:
+    for pid in children(mortal.part("-Q ingest")):
+        os.kill(pid, signal.SIGKILL)
+    ended_well(api, documents)
+
+
+def test_it_goes_on_after_the_worker_was_killed_and_the_dashboard_shows_it_as_lost(
+    mortal: Longread, api: Api, documents: tuple[str, str]
+) -> None:
+    lost = mortal.part("-Q ingest")
+    assert "The ingest worker was killed by SIGKILL" in mortal.killed("-Q ingest")
+    mortal.start()
+    ended_well(api, documents)
+    rows = Rows(mortal)
+    session = rows("session", name="olga", operator=True)
+    rows.close()
+    with chromium() as browser:
+        page = opened(browser, mortal.address, session).new_page()
+        page.goto("/dashboard/")
+        worker = page.locator(".worker", has_text=f"process {lost} ")
+        expect(worker.locator(".state")).to_have_text("died", timeout=30_000)
+        expect(worker).to_contain_text(re.compile("jobs? left behind"))
+        expect(worker).to_contain_text("long.pdf")
+        expect(worker).to_contain_text("reading pages")
+        attention = page.get_by_role("region", name="What needs attention")
+        expect(attention).to_contain_text(re.compile(r"It left \d jobs?\. Another of its name has taken its place\."))
+        looks(page, "lost-worker")

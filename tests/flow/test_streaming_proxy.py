@@ -6,9 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -17,15 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.test_serve import children, command_line
 from tests.missing import missing
-from tests.processes import PASSWORD, Longread, Visitor, free_port, wait_for
-from tests.remote_server import Handler, Scripted, scripted
+from tests.processes import Longread, Visitor, free_port, wait_for
+from tests.remote_server import Slow
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
-CLAUSE = "Either party may end this agreement with ninety days' written notice."
 # What Debian's own nginx.conf says, with a site in front of Longread; buffering is on, as it is by default.
 CONFIGURATION = """
 daemon off; pid {folder}/pid; error_log {folder}/errors; worker_processes 1;
@@ -39,56 +35,11 @@ http {{
 """
 
 
-class Slow:
-    """A model that says its first words and waits until it may go on."""
-
-    def __init__(self) -> None:
-        self.may_end = threading.Event()
-
-    def __call__(self, handler: Handler) -> None:
-        handler.begin()
-        handler.delta("Ninety days")
-        self.may_end.wait(150)  # longer than the test waits for a line
-        handler.delta(f" are needed <quote 1>{CLAUSE}</quote>.")
-        handler.ended()
-
-
-@pytest.fixture(scope="module")
-def slow() -> Slow:
-    return Slow()
-
-
-@pytest.fixture(scope="module")
-def server(slow: Slow) -> Iterator[Scripted]:
-    with scripted(slow) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def longread(tmp_path_factory: pytest.TempPathFactory, server: Scripted) -> Iterator[Longread]:
-    longread = Longread(tmp_path_factory.mktemp("streaming"), extra={"LONGREAD_ENGINE_URL": server.url, "LONGREAD_SILENCE_SECONDS": "5"})
-    longread.start()
-    yield longread
-    longread.stop()
-
-
-@pytest.fixture(scope="module")
-def visitor(longread: Longread) -> Visitor:
-    """Signed in, with a collection of one document that can be asked."""
-    visitor = Visitor(longread.address)
-    visitor.post("/setup/", {"username": "alice", "password1": PASSWORD, "password2": PASSWORD})
-    visitor.post("/collections/", {"name": "Contracts"}, form_at="/")
-    collection = collection_path(visitor)
-    visitor.upload(f"{collection}upload", "terms.txt", f"Terms.\n\n{CLAUSE}\n".encode(), form_at=collection)
-    wait_for(lambda: "Ask this document" in visitor.get(collection), 60, "the document can be asked")
-    return visitor
-
-
 @pytest.fixture
 def asked(visitor: Visitor, slow: Slow) -> str:
     """The path of the stream of an answer that has begun, and goes on when `slow.may_end` is set."""
     slow.may_end.clear()
-    collection = collection_path(visitor)
+    collection = visitor.find(r"/collections/[0-9a-f-]+/", "/")
     page = visitor.post(f"{collection}ask", {"text": "How much notice is needed?"}, form_at=collection)
     found = re.search(r"/answers/[0-9a-f-]+/stream", page)
     assert found, page
@@ -96,22 +47,16 @@ def asked(visitor: Visitor, slow: Slow) -> str:
 
 
 @pytest.fixture(scope="module")
-def proxy(longread: Longread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def proxy(slow_longread: Longread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not os.access(NGINX, os.X_OK):
         missing("there is no nginx on this machine (on Debian: apt install nginx-light)")
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port, behind=longread.port))
+    (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port, behind=slow_longread.port))
     process = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-e", str(folder / "errors")])
     wait_for(lambda: (folder / "pid").exists(), 10, "nginx")
     yield f"http://localhost:{port}"
     process.terminate()
     process.wait(10)
-
-
-def collection_path(visitor: Visitor) -> str:
-    found = re.search(r"/collections/[0-9a-f-]+/", visitor.get("/"))
-    assert found
-    return found[0]
 
 
 def opened(visitor: Visitor, address: str, last_id: str = "") -> HTTPResponse:
@@ -163,7 +108,7 @@ def test_every_tab_sees_the_whole_and_a_cut_one_goes_on_where_it_was(visitor: Vi
 
 def database_files(longread: Longread) -> int:
     """How many times the web server has the database open."""
-    pid = part(longread, "uvicorn")
+    pid = longread.part("uvicorn")
     count = 0
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):  # closed meanwhile
@@ -171,35 +116,26 @@ def database_files(longread: Longread) -> int:
     return count
 
 
-def part(longread: Longread, words: str) -> int:
-    """The process of Longread's whose command has these words."""
-    assert longread.process
-    (found,) = [pid for pid in children(longread.process.pid) if words in command_line(pid)]
-    return found
-
-
-def test_followers_hold_no_database_connection(visitor: Visitor, longread: Longread, slow: Slow, asked: str) -> None:
-    before = database_files(longread)
+def test_followers_hold_no_database_connection(visitor: Visitor, slow_longread: Longread, slow: Slow, asked: str) -> None:
+    before = database_files(slow_longread)
     with ExitStack() as stack:
         followers = [stack.enter_context(opened(visitor, visitor.address + asked)) for _ in range(8)]
         for follower in followers:
             told(follower, "token")
-        wait_for(lambda: database_files(longread) <= before, 10, "the end of the followers' database connections")
+        wait_for(lambda: database_files(slow_longread) <= before, 10, "the end of the followers' database connections")
         slow.may_end.set()
         for follower in followers:
             told(follower, "done")
 
 
 def test_an_answer_whose_worker_was_killed_is_given_when_longread_runs_again(
-    visitor: Visitor, longread: Longread, slow: Slow, asked: str
+    visitor: Visitor, slow_longread: Longread, slow: Slow, asked: str
 ) -> None:
     with opened(visitor, visitor.address + asked) as stream:
         told(stream, "token")
-    os.kill(part(longread, "-Q engine"), signal.SIGKILL)
-    assert longread.process
-    assert "The engine worker was killed by SIGKILL" in longread.process.communicate(timeout=30)[0]
+    assert "The engine worker was killed by SIGKILL" in slow_longread.killed("-Q engine")
     slow.may_end.set()
-    longread.start()
+    slow_longread.start()
     with opened(visitor, visitor.address + asked) as stream:
         events = told(stream, "done")
     names = [name for event in events for name in re.findall(r"^event: (\S+)$", event, re.MULTILINE)]

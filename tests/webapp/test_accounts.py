@@ -116,7 +116,8 @@ def test_it_gives_a_link_to_a_new_password_that_works_once_and_ends_every_sessio
     link = link_on(operator.post(reverse("accounts-change", args=[bob.id]), {"do": "reset"}).content)
     page = somebody.get(link, follow=True)
     address = page.redirect_chain[-1][0]
-    assert page["Referrer-Policy"] == "no-referrer"
+    assert page["Referrer-Policy"] == "same-origin", "a browser's form comes from this site, and not from nowhere"
+    assert link.rstrip("/").rpartition("/")[2] not in address
     assert somebody.post(address, {"new_password1": NEW, "new_password2": NEW})["Location"] == "/login/"
     assert try_to(Client(), "bob", NEW) == 302
     assert try_to(Client(), "bob", PASSWORD) == 200

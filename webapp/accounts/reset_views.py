@@ -63,7 +63,8 @@ class _SetView(PasswordResetConfirmView):
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def reset(request: HtmxHttpRequest, uidb64: str, token: str) -> HttpResponseBase:
-    """The new password. A link that was used or is older than a day says so."""
-    response = _SetView.as_view()(request, uidb64=uidb64, token=token)
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    """The new password. A link that was used or is older than a day says so.
+
+    The form stands at an address without the token. With no-referrer a browser sends the form from the origin "null", which is refused.
+    """
+    return _SetView.as_view()(request, uidb64=uidb64, token=token)
