@@ -123,7 +123,7 @@ def told(found: Mapping[str, Figures]) -> Measured:
     figures = {f"{phase}.{name}": value for phase, of_phase in found.items() for name, value in of_phase.items()}
     figures["busy_over_idle_p95"] = busy["pages.p95_ms"] / idle["pages.p95_ms"]
     rows = [_beside(f"pages, {percentile}", "busy", "idle", f"pages.{percentile}_ms", found) for percentile in ("p50", "p95", "p99")]
-    kinds = [kind for kind in sorted(PAGES) if f"pages.{kind}.p95_ms" in busy] + ["page image", "static file"]
+    kinds = [kind for kind in (*sorted(PAGES), "page image", "static file") if f"pages.{kind}.p95_ms" in busy]
     rows += [_beside(f"{kind}, p95", "busy", "idle", f"pages.{kind}.p95_ms", found) for kind in kinds]
     rows += [_beside("pages, p95, three times as quick", "hurried", "idle", "pages.p95_ms", found)]
     rows += [_beside("pages, p95, nobody has looked before", "first_look", "idle", "pages.p95_ms", found)]

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.template.loader import render_to_string
 
+from bench import load
 from bench.browsing import spread, streams, waits
 from bench.following import Event, Told, differences, events_of, faults, told
-from bench.people import Followed, Visit
+from bench.people import PAGES, Followed, Visit
 from bench.session import ConnectionLost, Session
 from webapp.ask.templatetags.cited import streamed_token
 
@@ -110,6 +111,22 @@ def test_the_first_word_of_what_is_not_found_is_the_end() -> None:
     figures = streams([found, unfound, cut])
     assert (figures["streams.first_token_p50_s"], figures["streams.first_token_p95_s"]) == pytest.approx((1.0, 4.0))
     assert (figures["streams.first_place_p95_s"], figures["streams.ended"]) == pytest.approx((0.5, 2))
+
+
+def phase(p95: float) -> dict[str, float]:
+    figures = waits([Visit(kind, 0.0, p95 / 1000, 200) for kind in (*PAGES, "page image", "static file")])
+    rates = {"requests_per_s": 18.0, "engine.read_tokens_per_s": 2500.0, "cores.client": 0.01, "client.late_p95_ms": 3.0}
+    return figures | streams([Followed("a", 0.0, [(8.0, END)], "")]) | {"streams.begun": 45.0, "streams.lost": 0.0} | rates
+
+
+def test_it_sets_the_busy_phases_beside_the_idle_one() -> None:
+    said = load.told({"idle": phase(50), "busy": phase(100), "hurried": phase(250), "first_look": phase(300)})
+    rows = {row.name: row for row in said.rows}
+    assert said.figures["busy_over_idle_p95"] == pytest.approx(2)
+    assert said.figures["hurried.pages.p95_ms"] == pytest.approx(250)
+    assert rows["pages, p95"].ratio == pytest.approx(0.5)
+    assert rows["pages, p95, nobody has looked before"].value == pytest.approx(300)
+    assert (rows["conversation, p95"].peer_value, rows["streams lost, first_look"].value) == (pytest.approx(50), 0)
 
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
