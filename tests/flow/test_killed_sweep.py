@@ -10,7 +10,7 @@ from tests.processes import ROOT, Api, Longread, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
 
-DOCUMENTS = 6
+DOCUMENTS = 4
 QUESTIONS = [
     "How much notice is needed to terminate?",
     "Which law governs the agreement?",
@@ -42,6 +42,11 @@ def said(cell: dict[str, Any]) -> dict[str, Any]:
     return {name: cell[name] for name in ("path", "question", "answer", "found", "citations", "error")}
 
 
+def sure(cells: list[dict[str, Any]]) -> list[float]:
+    """Of what was found. How sure it is that something is absent depends on what was indexed when it was asked."""
+    return [cell["confidence"] for cell in cells if cell["found"]]
+
+
 def ended(api: Api, sweep: str) -> dict[str, Any] | None:
     shown = api.get(f"/sweeps/{sweep}")
     return shown if shown["state"] in {"done", "stopped", "failed"} else None
@@ -67,5 +72,5 @@ def test_it_ends_whole_after_its_worker_was_killed(mortal: Longread) -> None:
     wait_for(lambda: ended(api, again), 240, "the end of the undisturbed sweep")
     undisturbed = answers(api, again)
     assert [said(cell) for cell in disturbed] == [said(cell) for cell in undisturbed]
-    assert [cell["confidence"] for cell in disturbed] == pytest.approx([cell["confidence"] for cell in undisturbed], abs=0.05)
+    assert sure(disturbed) == pytest.approx(sure(undisturbed), abs=0.05)
     assert sum(cell["found"] for cell in disturbed) >= DOCUMENTS // 2
