@@ -27,7 +27,6 @@ WIDTHS = (900, 1800, THUMBNAIL)  # pixels: a pane beside an answer, a whole scre
 _PAGES_AT_ONCE = 3
 _THUMBNAILS_AT_ONCE = 30
 _QUALITY = 80  # below it, small print gets ragged
-_NICENESS = 10  # whoever waits for a page goes first: it takes some hundredths of a second, and a drawing a quarter of one
 _WEBP_SIDE = 16_383  # pixels, the most that the format can hold
 
 
@@ -109,7 +108,6 @@ def main() -> None:
     arguments = parser.parse_args()
     limits = Limits()
     _limit_resources(limits)
-    os.nice(_NICENESS)
     _draw(arguments.source, arguments.images, arguments.first, arguments.width, limits)
 
 
