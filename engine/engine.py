@@ -28,6 +28,7 @@ from engine.exact import ExactReader
 from engine.failed import failed
 from engine.free import FreeWay
 from engine.generate import reply
+from engine.head_way import HeadWay
 from engine.index import Indexer
 from engine.joined import Joined
 from engine.loading.named_reading import Reading, named_reading
@@ -57,7 +58,9 @@ class Engine:
         self._composed = Composed(model, self._reader.runs) if reading == "composed" else None
         self._indexer = Indexer(self._reader.runs, model.chat.prefix, model.scan, model.fingerprint) if model.scan else None
         self._way: SpanWay | FreeWay
-        if reading == "spans":
+        if reading == "spans" and model.reading is not None:
+            self._way = HeadWay(model, self._reader, model.reading, self._indexer)
+        elif reading == "spans":
             self._way = SpanWay(model, self._reader, self._indexer)
         else:
             self._way = FreeWay(model, self._composed or Joined(model), self._indexer)

@@ -60,13 +60,14 @@ def look_at(reader: ChunkReader, prompt: Prompt, places: Sequence[Place], asked:
     return sorted(looked, key=lambda place: place.score, reverse=True)
 
 
-def mean_likelihoods(caches: Sequence[KVCache], before: Sequence[TokenArray], asked: Asked) -> Steps[list[float]]:
-    """Mean log-probability of the question's own tokens after each cache and the tokens `before`, asked together (nats)."""
-    question = torch.from_numpy(asked.ids[: asked.end])
-    words = question[asked.first :].long()
+def mean_likelihoods(caches: Sequence[KVCache], before: Sequence[TokenArray], asked: Asked, *, opened: bool = False) -> Steps[list[float]]:
+    """Mean log-probability of the question's own tokens after each cache and the tokens `before`, asked together (nats). `opened`: the
+    caches read what opens the answer too."""
+    question = torch.from_numpy(asked.ids if opened else asked.ids[: asked.end])
+    words = question[asked.first : asked.end].long()
     asks = []
     for cache, ids in zip(caches, before, strict=True):
-        end = len(ids) + len(question)
+        end = len(ids) + asked.end
         rows = range(end - len(words) - 1, end - 1)  # a word is foretold by the token before it
         asks.append(Forward(torch.cat([torch.from_numpy(ids), question]), cache, rows))
     answers = yield tuple(asks)

@@ -1,4 +1,4 @@
-"""A model's folder and the choices made for it -> what answers: decoder, vocabulary, chat format, image side, scan head.
+"""A model's folder and the choices made for it -> what answers: decoder, vocabulary, chat format, image side, heads.
 
 Knows no prompt and no store.
 """
@@ -14,9 +14,11 @@ from engine.errors import ModelDamaged
 from engine.loading.bundled import is_bundled
 from engine.loading.checkpoint import open_checkpoint
 from engine.loading.load import load_model
+from engine.loading.reading_head import read_reading_head
 from engine.loading.scan_head import read_scan_head
 from engine.model.decoder import Decoder
 from engine.model.placement import placement
+from engine.model.reading_head import ReadingHead
 from engine.model.scan_head import ScanHead
 from engine.model.vision import Vision
 from engine.model.weight_choice import chosen
@@ -26,7 +28,7 @@ from engine.tokenizer import Tokenizer
 @dataclass(frozen=True, slots=True)
 class Model:
     """`vision` is None for a model that does not see. `fingerprint`: all that a state computed with this model depends on, beside its ids.
-    `bundled`: it is the base model, whose answers are calibrated. `scan`: its scan head, None for a model that has none.
+    `bundled`: it is the base model, whose answers are calibrated. `scan` and `reading`: its heads, None for a model that has none.
     `codec`: in which its state is stored."""
 
     decoder: Decoder
@@ -36,6 +38,7 @@ class Model:
     fingerprint: str
     bundled: bool
     scan: ScanHead | None = None
+    reading: ReadingHead | None = None
     codec: Codec = BF16
 
 
@@ -58,4 +61,5 @@ def open_model(
     vision = Vision.from_weights(config.vision, config.hidden, loaded.vision) if config.vision else None
     fingerprint = f"{loaded.fingerprint} {tokenizer.fingerprint} {decoder.dtype}"
     scan = read_scan_head(loaded.fingerprint, loaded.config, where)
-    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled, scan, codec)
+    reading = read_reading_head(loaded.fingerprint, loaded.config, where)
+    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled, scan, reading, codec)

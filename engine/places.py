@@ -14,20 +14,26 @@ from engine.events import Located
 from engine.lexical import LexicalHit, LexicalIndex
 from engine.prompt import Chunk, Prompt
 
+# A chunk that was read comes before all that were not, whatever their odds.
+READ = 100.0
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A located chunk and its scores; `likelihood` is None for one that the model did not look at, `attention` for one that is not
-    indexed: `assumed` stands in for it beside places that are."""
+    indexed: `assumed` stands in for it beside places that are. `odds`: log-odds that it answers, of one that a reading head read."""
 
     chunk: Chunk
     lexical: float
     likelihood: float | None
     attention: float | None = None
     assumed: float = ATTENTION_UNKNOWN
+    odds: float | None = None
 
     @property
     def score(self) -> float:
+        if self.odds is not None:
+            return READ + self.odds
         return place_score(self.lexical, self.likelihood, self.assumed if self.attention is None else self.attention)
 
 

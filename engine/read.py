@@ -39,7 +39,8 @@ NUMBER = re.compile(r"^(?:\d+(?:\.\d+)+\.?|\d+\.|\(?[a-zA-Z0-9]{1,4}\))\s+")
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence of a located chunk: `start` to `end` in the body's `text`. `overlap`: share of the question's terms in it;
-    `likelihood`: how much likelier the question is after it, nats a token."""
+    `likelihood`: how much likelier the question is after it, nats a token. `mass`: log-probability that the answer begins in it and ends
+    in it, as a reading head says."""
 
     place: Place
     text: str
@@ -47,6 +48,7 @@ class Sentence:
     end: int
     overlap: float
     likelihood: float = 0.0
+    mass: float = 0.0
 
     @property
     def words(self) -> str:
@@ -67,7 +69,14 @@ def rank_sentences(
     alone: float,
 ) -> Steps[list[Sentence]]:
     """The sentences of the chunks, each with its body's text, best first. `alone`: the question's mean log-probability after nothing."""
-    chosen = _candidates(places, question)
+    looked = yield from look_at_sentences(reader, tokenizer, _candidates(places, question), asked, alone)
+    return sorted(looked, key=lambda sentence: sentence.score, reverse=True)
+
+
+def look_at_sentences(
+    reader: ChunkReader, tokenizer: Tokenizer, chosen: Sequence[Sentence], asked: Asked, alone: float
+) -> Steps[list[Sentence]]:
+    """The same sentences with the question put to each."""
     if not chosen:
         return []
     ids = [tokenizer.encode(sentence.words) for sentence in chosen]
@@ -75,20 +84,21 @@ def rank_sentences(
     for own in ids:
         caches.append((yield from reader.start(len(own) + len(asked.ids))))
     means = yield from mean_likelihoods(caches, ids, asked)
-    looked = [replace(sentence, likelihood=mean - alone) for sentence, mean in zip(chosen, means, strict=True)]
-    return sorted(looked, key=lambda sentence: sentence.score, reverse=True)
+    return [replace(sentence, likelihood=mean - alone) for sentence, mean in zip(chosen, means, strict=True)]
 
 
 def _candidates(places: Sequence[tuple[Place, str]], question: str) -> list[Sentence]:
     """By shared words, then by the chunk's own score: where no word is shared, the best chunk's sentences."""
-    stems = {term[:STEM_CHARACTERS] for term in terms(question)}
-    found = [
-        Sentence(place, text, start, end, _overlap(text[start:end], stems)) for place, text in places for start, end in sentences(text)
-    ]
+    stems = stems_of(question)
+    found = [Sentence(place, text, start, end, overlap(text[start:end], stems)) for place, text in places for start, end in sentences(text)]
     return sorted(found, key=lambda sentence: (sentence.overlap, sentence.place.score), reverse=True)[:MOST_SENTENCES]
 
 
-def _overlap(text: str, stems: set[str]) -> float:
+def stems_of(question: str) -> set[str]:
+    return {term[:STEM_CHARACTERS] for term in terms(question)}
+
+
+def overlap(text: str, stems: set[str]) -> float:
     """Share of the stems that begin one of the text's words."""
     here = {term[:STEM_CHARACTERS] for term in terms(text)}
     return len(stems & here) / len(stems) if stems else 0.0

@@ -31,7 +31,7 @@ _WORDINGS = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`spans` hold an answer each, in the document's text; `wordings` ask the same in other words."""
+    """`spans` hold an answer each, in the document's text, none if it holds none; `wordings` ask the same in other words."""
 
     wordings: tuple[str, ...]
     spans: tuple[Span, ...]
@@ -77,8 +77,9 @@ def contracts(path: Path) -> Iterator[Document]:
         text = row["text"]
         if len(text) > LONGEST_CONTRACT:
             continue
-        found = ((qa["category"], places(text, qa["spans"])) for qa in row["qas"] if qa["answerable"])
-        yield contract(row, tuple(Question(tuple(wordings[category]), spans) for category, spans in found if spans))
+        found = ((qa, places(text, qa["spans"])) for qa in row["qas"])
+        asked = ((qa["category"], spans) for qa, spans in found if bool(spans) == bool(qa["answerable"]))
+        yield contract(row, tuple(Question(tuple(wordings[category]), spans) for category, spans in asked))
 
 
 def contract(row: dict[str, Any], questions: tuple[Question, ...]) -> Document:
@@ -109,11 +110,12 @@ def paragraphs(path: Path, source: str, random_: random.Random, *, closed: bool,
 
 
 def passages(path: Path, random_: random.Random) -> Iterator[Document]:
-    """Search questions, each with its passage. The passage itself answers."""
+    """Search questions, each with its passage. Its first answer that stands there, else the passage itself."""
     for row in _rows(path):
         passage = row["ctxs"][0]
         text = passage["text"].strip() + "\n"
-        question = Question((varied(row["question"], random_),), ((0, len(text)),))
+        found = next(((text.find(answer), answer) for answer in row["answers"] if answer in text), (0, text))
+        question = Question((varied(row["question"], random_),), ((found[0], found[0] + len(found[1])),))
         yield Document("web", f"{passage['title']}.txt", text, (question,), closed=False)
 
 

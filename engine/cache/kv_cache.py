@@ -8,7 +8,7 @@ were read alone becomes one sequence as it lies (`compose`). Knows no disk and n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -344,6 +344,11 @@ class KVCache:
         opened = tail(first, self.length - first, self._chunk)
         current = self.current.state(self.current.length - opened) if opened else None
         return State(self.whole.state(first - self._skipped), current)
+
+    def values(self, layers: Sequence[int], first: int = 0) -> Tensor:
+        """[T, layers * G * D]: the values that these layers, none of them chunked, keep of the tokens from `first` on, side by side."""
+        indexes = [self._slots[layer].index for layer in layers]
+        return self.whole.state(first - self._skipped)[indexes, 1].permute(2, 0, 1, 3).flatten(1)
 
     def replace(self, state: State) -> None:
         """The state of the last tokens, which no other cache may share, becomes this one of as many."""

@@ -46,9 +46,9 @@ def done_of(events: list[AnswerEvent]) -> Done:
 
 
 def test_it_answers_with_a_verbatim_span_at_the_right_place(engine: Engine, prompt: Prompt) -> None:
-    events = ask(engine, prompt, "Who founded the café?")
+    events = ask(engine, prompt, "When was the café founded?")
     text, done = prompt.documents[0].text(), done_of(events)
-    assert done.answer == "Zoë Müller"
+    assert done.answer == "1987"
     assert "".join(event.text for event in events if isinstance(event, Token)) == done.answer
     quote = next(event for event in events if isinstance(event, Quote))
     assert (quote.text, quote.verified) == (NEEDLE, True)
@@ -90,11 +90,11 @@ def test_it_says_not_found_without_running_the_model(
 
 
 def test_it_finds_nothing_in_an_empty_prompt(engine: Engine, prompt: Prompt) -> None:
-    assert done_of(ask(engine, replace(prompt, documents=()), "Who founded the café?")).found is False
+    assert done_of(ask(engine, replace(prompt, documents=()), "When was the café founded?")).found is False
 
 
 def test_it_keeps_silent_below_the_threshold(engine: Engine, prompt: Prompt) -> None:
-    events = ask(engine, prompt, "Who founded the café?", AnswerOptions(threshold=1.1))
+    events = ask(engine, prompt, "When was the café founded?", AnswerOptions(threshold=1.1))
     assert {type(event) for event in events} == {Located, Done}
     assert done_of(events).answer == ""
 
@@ -143,19 +143,19 @@ def test_it_answers_the_same_from_the_store_as_without(engine: Engine, prompt: P
 
 def test_it_reads_a_damaged_chunk_again(engine: Engine, prompt: Prompt) -> None:
     mine = replace(prompt, salt="damaged")
-    whole = done_of(ask(engine, mine, "Who founded the café?"))
+    whole = done_of(ask(engine, mine, "When was the café founded?"))
     store, key = engine._reader.store, engine._reader.key(mine.documents[0].chunk(1), mine.salt)
     with store._env.begin(write=True) as transaction:
         stored = bytearray(transaction.get(key, db=store._tables.values["state"]))
         stored[len(stored) // 2] ^= 0xFF
         transaction.put(key, bytes(stored), db=store._tables.values["state"])
-    again = done_of(ask(engine, mine, "Who founded the café?"))
+    again = done_of(ask(engine, mine, "When was the café founded?"))
     assert again.timings.prefill_s > 0
     assert again.answer == whole.answer
 
 
 def test_it_stops_when_the_iterator_is_closed(engine: Engine, prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = ask(engine, prompt, "Who founded the café?")
+    whole = ask(engine, prompt, "When was the café founded?")
     calls, closed, forward = [], threading.Event(), engine.decoder.forward
 
     def held_after_the_second(*args: object) -> object:
@@ -163,7 +163,7 @@ def test_it_stops_when_the_iterator_is_closed(engine: Engine, prompt: Prompt, mo
         return forward(*args) if len(calls) <= 2 or closed.wait(10) else pytest.fail("the iterator was not closed")
 
     monkeypatch.setattr(engine.decoder, "forward", held_after_the_second)
-    events = engine.answer(prompt, "Who founded the café?", options=ANY)
+    events = engine.answer(prompt, "When was the café founded?", options=ANY)
     assert next(events) == whole[0]
     events.close()  # type: ignore[attr-defined]
     assert list(events) == []
@@ -174,19 +174,24 @@ def test_it_stops_when_the_iterator_is_closed(engine: Engine, prompt: Prompt, mo
 
 
 def test_it_answers_several_questions_at_once_as_it_answers_each_alone(engine: Engine, prompt: Prompt) -> None:
-    questions = ["Who founded the café?", "How much is the annual rent?", "What is served on Sundays?", "By how much may the rent rise?"]
+    questions = [
+        "When was the café founded?",
+        "How much is the annual rent?",
+        "What is served on Sundays?",
+        "By how much may the rent rise?",
+    ]
     alone = [done_of(ask(engine, prompt, question)) for question in questions]
     with ThreadPoolExecutor(len(questions)) as pool:
         together = list(pool.map(lambda question: done_of(ask(engine, prompt, question)), questions))
     assert [done.answer for done in together] == [done.answer for done in alone]
     assert [done.confidence for done in together] == pytest.approx([done.confidence for done in alone], abs=0.05)
-    assert engine.status().decode_tokens_per_second
+    assert engine.status().prefill_tokens_per_second
 
 
 def test_it_says_in_words_that_it_was_closed(weights_folder: Path, prompt: Prompt, tmp_path: Path) -> None:
     closed = Engine.open(weights_folder, tmp_path / "store")
     closed.close()
-    (last,) = closed.answer(prompt, "Who founded the café?")
+    (last,) = closed.answer(prompt, "When was the café founded?")
     assert isinstance(last, Failed)
     assert "closed" in last.message
 
@@ -197,7 +202,7 @@ def test_it_fails_in_words_for_a_prompt_of_another_model(engine: Engine, prompt:
     missing = replace(prompt, lexical_path=tmp_path / "none.sqlite")
     gone = replace(prompt, documents=(replace(document, text_path=tmp_path / "gone.txt"),))
     for broken in (foreign, missing, gone):
-        [*_, last] = ask(engine, broken, "Who founded the café?")
+        [*_, last] = ask(engine, broken, "When was the café founded?")
         assert isinstance(last, Failed)
         assert "again" in last.message
 
@@ -206,7 +211,7 @@ def test_it_answers_when_the_store_is_full(weights_folder: Path, engine: Engine,
     small = Engine.open(weights_folder, tmp_path / "store", budget_bytes=1 << 20)
     with pytest.raises(StoreFull, match="when a question needs it"):
         list(small.prefill(prompt))
-    assert done_of(ask(small, prompt, "Who founded the café?")).answer == "Zoë Müller"
+    assert done_of(ask(small, prompt, "When was the café founded?")).answer == "1987"
     small.close()
 
 

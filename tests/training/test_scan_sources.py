@@ -37,11 +37,12 @@ def contract(tmp_path: Path) -> Document:
 
 
 def test_clauses_are_asked_in_several_wordings_of_their_own_document(contract: Document) -> None:
-    law, name = contract.questions
+    law, absent, name = contract.questions
     assert "governing law" in law.wordings
     assert len(set(law.wordings)) >= 4
     assert [contract.text[slice(*span)] for span in law.spans] == [LAW]
     assert name.spans == ((0, 9),)  # a short one counts where it first stands
+    assert (absent.spans, len(absent.wordings) >= 3) == ((), True), "a clause that is not there is asked too"
     assert contract.closed
     assert contract.header()(0, 10) == "[Supply.pdf, page 1]\n"
 
@@ -67,9 +68,10 @@ def test_paragraphs_of_a_title_make_one_document(tmp_path: Path) -> None:
 
 
 def test_a_search_question_is_answered_by_its_passage(tmp_path: Path) -> None:
-    row = {"question": "who was first", "ctxs": [{"title": "Firsts", "text": "Ada was first."}]}
-    (found,) = passages(write(tmp_path / "w.gz", [row]), random.Random(1))
-    assert found.questions[0].spans == ((0, len(found.text)),)
+    row = {"question": "who was first", "answers": ["nobody", "Ada"], "ctxs": [{"title": "Firsts", "text": "Ada was first."}]}
+    found, whole = passages(write(tmp_path / "w.gz", [row, row | {"answers": ["Eve"]}]), random.Random(1))
+    assert found.questions[0].spans == ((0, 3),)
+    assert whole.questions[0].spans == ((0, len(whole.text)),), "an answer that stands nowhere is all of it"
     assert not found.closed
 
 

@@ -1,0 +1,104 @@
+"""Answers of a model that has a reading head: locate -> read -> quote, with words of the prompt and calibrated odds.
+
+The chunks that words and scan find are looked at by the model, and what it made of them the head reads (`engine.reading`): the odds put
+them in order, say whether anything was found, and the best chunk's span is the answer. The rest is as in `engine.spans`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from engine.asked import Asked
+from engine.calibration import FOUND_THRESHOLD, LOOK_CHUNKS, READ_CHUNKS, SPAN_TOKENS
+from engine.chat_format import Asked as Put
+from engine.events import AnswerEvent, Done, Token, Usage
+from engine.index import Indexer
+from engine.lexical import LexicalHit, terms
+from engine.locate import NOTHING, Found, find, mean_likelihoods
+from engine.model.reading_head import ReadingHead
+from engine.opening import Model
+from engine.places import Place
+from engine.prefill import ChunkReader
+from engine.prompt import Prompt
+from engine.read import Sentence, look_at_sentences
+from engine.reading import HeadReader, ReadPlace
+from engine.runs import Spent
+from engine.spans import SpanWay, quoted
+from engine.steps import Steps, Telling
+
+# So many sentences are looked at by the model, the best by what is known before.
+MOST_SENTENCES = 6
+
+
+class HeadWay(SpanWay):
+    """One model's way to answer by its reading head. For the engine's thread, but for `answer`."""
+
+    def __init__(self, model: Model, reader: ChunkReader, head: ReadingHead, indexer: Indexer | None = None) -> None:
+        super().__init__(model, reader, indexer)
+        self._head = HeadReader(head, model.tokenizer)
+
+    def look(self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, spent: Spent, limit: int) -> Steps[Found]:
+        """The chunks found by words and by the scan, the best of them read and put in order."""
+        found, _ = yield from self.read_places(prompt, hits, question, spent, limit, LOOK_CHUNKS)
+        return found
+
+    def read_places(
+        self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, spent: Spent, limit: int, most: int
+    ) -> Steps[tuple[Found, list[ReadPlace]]]:
+        """What `look` says, and what the head made of the first places, best first."""
+        if not terms(question) or not prompt.chunks:
+            return Found([]), []
+        put = self._chat.ask(question)
+        found = yield from find(self._indexer, prompt, hits, put, limit)
+        alone = (yield from self._alone(question)) if found.places else 0.0
+        read = yield from self._put(prompt, found.places[:most], put, alone, spent)
+        return replace(found, places=[each.place for each in read] + found.places[most:]), read
+
+    def _put(self, prompt: Prompt, places: Sequence[Place], put: Put, alone: float, spent: Spent) -> Steps[list[ReadPlace]]:
+        """Every place with the question put to it, best first; `alone`: how likely the question is after nothing. `spent` grows by
+        what it took to read chunks that were not stored."""
+        caches = []
+        with self._reader.pinned([place.chunk for place in places], prompt.salt):
+            for place in places:
+                caches.append((yield from self._reader.open(place.chunk, prompt.salt, len(put.ids), spent)))
+        means = yield from mean_likelihoods(caches, [NOTHING] * len(caches), put, opened=True)
+        read = []
+        for place, cache, mean in zip(places, caches, means, strict=True):
+            read.append(self._head.read(replace(place, likelihood=mean - alone), cache, put))
+            yield ()  # others have a turn
+        return sorted(read, key=lambda each: each.odds, reverse=True)
+
+    def ranked(self, question: str, read: Sequence[tuple[ReadPlace, str]]) -> Steps[list[Sentence]]:
+        """The sentences of chunks that were read, each with its body's text, that may hold the answer, best first."""
+        found = [sentence for each, text in read for sentence in self._head.sentences(each, text, question)]
+        chosen = sorted(found, key=self._head.score, reverse=True)[:MOST_SENTENCES]
+        looked = yield from look_at_sentences(self._reader, self._tokenizer, chosen, self._chat.ask(question), 0.0)
+        return sorted(looked, key=self._head.score, reverse=True)
+
+    def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int) -> Telling[AnswerEvent, None]:
+        prompt, options, texts, spent = asked.prompt, asked.options, asked.texts, Spent()
+        most = options.read_chunks or LOOK_CHUNKS
+        located, read = yield from self.read_places(prompt, hits, asked.question, spent, limit, most)
+        asked.clock.located()
+        for place in located.places:
+            yield texts.located(place)
+        threshold = FOUND_THRESHOLD if options.threshold is None else options.threshold
+        confidence = probability(read[0].odds) if read else 0.0
+        answer = ""
+        if read and confidence >= threshold and texts.body(read[0].place.chunk).strip():
+            ranked = yield from self.ranked(asked.question, [(each, texts.body(each.place.chunk)) for each in read[:READ_CHUNKS]])
+            of = next(each for each in read if each.place is ranked[0].place)
+            answer = self._head.answer(of, ranked[0], options.max_tokens or SPAN_TOKENS)
+            asked.clock.token()
+            yield Token(answer)
+            yield quoted(ranked[0], texts)
+        read_tokens = sum(len(each.place.chunk.ids) for each in read)
+        usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(read), located.indexed_tokens, located.indexed_chunks)
+        yield Done(answer, bool(answer), confidence, usage, asked.clock.timings(spent.seconds), self._name, self.mode)
+
+
+def probability(odds: float) -> float:
+    """0..1 of log-odds."""
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))

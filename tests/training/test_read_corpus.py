@@ -1,0 +1,101 @@
+"""Questions put to passages: the answer's tokens are the answer's characters, and what looks alike is among the passages."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.chat_format import ChatFormat
+from engine.model.reading_head import Weights
+from engine.tokenizer import Tokenizer
+from tests.engine.vocabularies import chatml_json
+from training.read_calibrate import Outcome, fitted, measured
+from training.read_corpus import Amounts, ReadCorpus, questions_of, read_corpus
+from training.read_measure import told_apart
+from training.reading_head import TOGETHER, gathered
+from training.scan_sources import Document, Question
+
+ROOMS = [f"The parties shall meet in room {number} on the first day of month {number}, and not before." for number in range(1, 60)]
+TEXT = "\n\n".join(ROOMS) + "\n"
+
+
+def asked(number: int) -> Question:
+    answer = f"on the first day of month {number},"
+    start = TEXT.index(answer)
+    return Question((f"When do the parties meet in room {number}?",), ((start, start + len(answer)),))
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer(chatml_json())
+
+
+def made(tokenizer: Tokenizer, scratch: Path, questions: Sequence[Question]) -> ReadCorpus:
+    document = Document("toy", "rooms.txt", TEXT, tuple(questions), closed=True)
+    return read_corpus(tokenizer, [document, document], Amounts(alike=2, others=1), random.Random(1), scratch)
+
+
+def test_the_span_s_tokens_are_the_answer(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    corpus = made(tokenizer, tmp_path, [asked(number) for number in (2, 17, 58)])
+    assert len(corpus.tasks) == 6
+    for task in corpus.tasks:
+        number = task.wording.split()[-1].rstrip("?")
+        (right,) = task.spans
+        body = corpus.body(right, tokenizer)
+        ((first, last),) = task.spans[right]
+        start, end = body.trimmed(first, last + 1)
+        assert body.text[start:end] == f"on the first day of month {number},"
+
+
+def test_it_is_put_to_passages_of_its_own_document_that_look_alike(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    absent = Question(("When do the parties meet in room 99?",), ())
+    corpus = made(tokenizer, tmp_path, [asked(3), absent])
+    half = len(corpus.passages) // 2
+    for task in corpus.tasks:
+        assert {place // half for place in task.passages} == {task.document}
+        assert len(set(task.passages)) == len(task.passages) == 4
+    assert [len(task.spans) for task in corpus.tasks] == [1, 0, 1, 0]
+    jobs = questions_of(ChatFormat(tokenizer), corpus)
+    assert all(task.wording in jobs[place] for task in corpus.tasks for place in task.passages)
+
+
+def test_search_passages_are_put_together() -> None:
+    web = [
+        Document("web", f"{number}", f"Fact {number}.\n", (Question(("?",), ((5, 5 + len(str(number))),)),), False) for number in range(25)
+    ]
+    other = Document("toy", "rooms.txt", TEXT, (), closed=True)
+    first, *found = gathered([*web, other])
+    assert first == other
+    assert [len(document.questions) for document in found] == [TOGETHER, 25 - TOGETHER]
+    assert [found[1].text[slice(*question.spans[0])] for question in found[1].questions] == [str(number) for number in range(TOGETHER, 25)]
+
+
+def test_weights_follow_what_tells() -> None:
+    """Only the head tells here which place answers, and whether any does."""
+    random_ = np.random.default_rng(1)
+    outcomes = []
+    for number in range(80):
+        sentences = random_.normal(size=(5, 4))
+        features = random_.normal(size=(6, 4))
+        right = np.zeros(6, dtype=bool)
+        if number % 2:
+            features[2, 0] += 6
+            right[2] = True
+        outcomes.append(Outcome("toy", 0, bool(number % 2), features, right, sentences, sentences[:, 2] > 1))
+    weights = fitted(outcomes)
+    assert weights.head > 3 * max(map(abs, (weights.lexical, weights.attention, weights.likelihood)))
+    assert weights.sentence[2] > 3 * max(abs(weights.sentence[number]) for number in (0, 1, 3))
+    figures = measured(outcomes, weights)
+    assert figures["@1, fitted"] == 1.0
+    assert isinstance(figures["not found recall"], float)
+    assert figures["not found recall"] > 0.9
+    assert isinstance(weights, Weights)
+
+
+def test_odds_tell_found_from_absent() -> None:
+    assert told_apart([1.0, 2.0], [0.0, 1.5]) == 0.75
+    assert told_apart([], [1.0]) is None

@@ -1,0 +1,248 @@
+"""Trains the bundled model's reading head: `python -m training.reading_head --data FOLDER --minutes N --out FILE`.
+
+The model is frozen. First what is not in the cache yet is encoded (half of the time at most; run it again to go on), then the head is
+fitted, and measured on documents that were held back. A fit that was stopped goes on where it was kept last. FILE gets the head
+(safetensors), and the run's settings, curve and figures beside it (.json). The same seed over the same encodings gives the same head.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.chat_format import ChatFormat
+from engine.loading.bundled import fetch
+from engine.loading.reading_head import read_reading_head
+from engine.model.reading_head import ReadingShape
+from engine.opening import Model, open_model
+from engine.shared_words import SharedWords
+from engine.span import Body
+from engine.tokenizer import Tokenizer
+from training.read_corpus import Amounts, ReadCorpus, questions_of, read_corpus
+from training.read_encodings import Job, ReadEncodings, Reader
+from training.read_export import export
+from training.read_fit import Level, Material, Progress, Settings, fit
+from training.read_measure import outcomes, table
+from training.scan_sources import Document, documents
+
+LAYERS = (9, 12, 15, 17, 19, 21, 23, 25, 27, 29)
+CHOSEN = (12, 15, 19, 21, 23, 27)
+TOGETHER = 20  # passages of search questions that make a document: alone, none of them could be told from another
+HELD = {"contracts": 12, "wikipedia": 4, "policies": 2, "covid": 2, "web": 4, "agreements": 3}
+USED = {"contracts": 100, "wikipedia": 44, "policies": 17, "covid": 40, "web": 100, "agreements": 36}
+KEEP_EVERY = 50
+# Of the time, how much goes into encoding.
+SHARES = {"first": 0.5, "only": 1.0, "none": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A corpus and what has to be encoded for it: of each passage, by its number, the questions that are put to it."""
+
+    corpus: ReadCorpus
+    jobs: dict[int, Job]
+
+    def encoded(self, encodings: ReadEncodings) -> dict[int, Job]:
+        return {place: job for place, job in self.jobs.items() if encodings.has(job)}
+
+    def material(
+        self,
+        encodings: ReadEncodings,
+        tokenizer: Tokenizer,
+        layers: Sequence[int],
+        level: Level | None = None,
+    ) -> Material:
+        """Tasks of which not all passages are encoded are left out. States are levelled if so said."""
+        jobs = self.encoded(encodings)
+        tasks = [task for task in self.corpus.tasks if all(place in jobs for place in task.passages)]
+        words, passages = SharedWords(tokenizer), self.corpus.passages
+
+        @cache
+        def shared(place: int, wording: str) -> Tensor:
+            put = jobs[place].questions[wording]
+            return torch.from_numpy(words.marked(passages[place].ids, put.ids[put.first : put.end]))
+
+        states = {place: encodings.load(job, layers) for place, job in jobs.items()}
+        if level is not None:
+            states = {place: level.levelled(state) for place, state in states.items()}
+        sizes = {wording: put.end - put.first for job in jobs.values() for wording, put in job.questions.items()}
+        return Material(tasks, states, {place: passages[place].header_tokens for place in jobs}, shared, sizes)
+
+    def body(self, tokenizer: Tokenizer, place: int) -> Body:
+        return self.corpus.body(place, tokenizer)
+
+
+def ready(chat: ChatFormat, corpus: ReadCorpus) -> Ready:
+    """Jobs in the documents' order."""
+    return Ready(corpus, {place: Job(corpus.passages[place].ids, asked) for place, asked in questions_of(chat, corpus).items()})
+
+
+def split(found: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+    """Documents to train on, those of different sources in turn, so that any front of them is a mixture; and documents held back."""
+    seen: Counter[str] = Counter()
+    train: list[tuple[float, Document]] = []
+    held = []
+    for document in found:
+        seen[document.source] += 1
+        number = seen[document.source] - HELD[document.source]
+        if number <= 0:
+            held.append(document)
+        elif number <= USED[document.source]:
+            train.append((number / USED[document.source], document))
+    return [document for _, document in sorted(train, key=lambda pair: pair[0])], held
+
+
+def gathered(found: Sequence[Document]) -> list[Document]:
+    """Passages of search questions put together, some to a document; all others as they are."""
+    web = [document for document in found if document.source == "web"]
+    groups = [web[first : first + TOGETHER] for first in range(0, len(web), TOGETHER)]
+    return [document for document in found if document.source != "web"] + [joined(group) for group in groups]
+
+
+def joined(group: Sequence[Document]) -> Document:
+    """One after another, with a blank line between them."""
+    text, questions = "", []
+    for document in group:
+        for question in document.questions:
+            questions.append(replace(question, spans=tuple((start + len(text), end + len(text)) for start, end in question.spans)))
+        text += document.text + "\n"
+    return replace(group[0], text=text, questions=tuple(questions))
+
+
+def corpora(model: Model, data: Path, seed: int) -> tuple[Ready, Ready]:
+    random_ = random.Random(seed)  # noqa: S311 (a sample, no secret)
+    train, held = split(gathered(documents(data, random_)))
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        made = read_corpus(model.tokenizer, train, Amounts(present=60), random_, Path(one))
+        apart = read_corpus(model.tokenizer, held, Amounts(present=16, absent=8, alike=4), random_, Path(other))
+    return ready(model.chat, made), ready(model.chat, apart)
+
+
+class Console:
+    """Progress on one line of stderr."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+        self.curve: list[tuple[int, list[float]]] = []
+
+    def encoding(self, done: int, total: int, rate: float) -> None:
+        left = (total - done) / rate / 60 if rate else 0.0
+        self._show(f"encoding: {done:,} of {total:,} tokens, {rate:,.0f} a second, {left:.1f} min left", last=done == total)
+
+    def fitting(self, steps: int, step: int, losses: Sequence[float], rate: float, speed: float) -> None:
+        if step % 50 == 0:
+            self.curve.append((step, [round(loss, 4) for loss in losses]))
+        shown = " ".join(f"{loss:.3f}" for loss in losses)
+        self._show(
+            f"fitting: step {step} of {steps}, loss {shown}, rate {rate:.1e}, {(steps - step) / speed / 60:.1f} min left",
+            last=step == steps,
+        )
+
+    def _show(self, line: str, *, last: bool) -> None:
+        if last or time.monotonic() > self._shown + 5:
+            print(line, file=sys.stderr, flush=True)
+            self._shown = time.monotonic()
+
+
+def resumed(path: Path, settings: Settings) -> Progress | None:
+    """What was kept of a fit with these settings."""
+    if not path.is_file():
+        return None
+    kept: tuple[Settings, Progress] = torch.load(path, weights_only=False)
+    return kept[1] if kept[0] == settings else None
+
+
+def keep(path: Path, settings: Settings, progress: Progress) -> None:
+    temporary = path.with_suffix(".part")
+    torch.save((settings, progress), temporary)
+    temporary.replace(path)
+
+
+def main() -> None:
+    asked = parser().parse_args()
+    began, console = time.monotonic(), Console()
+    settings = Settings(steps=asked.steps, rate=asked.rate, shares=dict(asked.share), seed=asked.seed)
+    model = open_model(fetch())
+    train, held = corpora(model, asked.data, asked.seed)
+    encodings = ReadEncodings(asked.cache, model.fingerprint, LAYERS, lambda: Reader(model.decoder, model.chat.prefix, LAYERS))
+    encodings.encode(list(held.jobs.values()), console.encoding)
+    encodings.encode(list(train.jobs.values()), console.encoding, began + asked.minutes * 60 * SHARES[asked.encode])
+    if asked.encode == "only":
+        return
+    shape = ReadingShape(tuple(asked.layers), model.decoder.config.kv_heads * model.decoder.config.head_dim, asked.width, asked.depth)
+    first, level = None, None
+    if asked.begin:
+        begun = read_reading_head(model.fingerprint.split()[0], model.decoder.config, path=asked.begin)
+        if begun is None or begun.shape != shape:
+            sys.exit(f"{asked.begin} is no reading head of this shape for the bundled model.")
+        first, level = Level.left_out(begun)
+    there = train.encoded(encodings)
+    sample = list(there.values())[::8]
+    level = level or Level.of([encodings.load(job, shape.layers).passage for job in sample])
+    material = train.material(encodings, model.tokenizer, shape.layers, level)
+    progress = asked.out.with_suffix(".progress")
+    head = fit(
+        material,
+        shape,
+        settings,
+        partial(console.fitting, settings.steps),
+        first=first,
+        deadline=began + asked.minutes * 60,
+        start=resumed(progress, settings),
+        keep=partial(keep, progress, settings),
+        every=KEEP_EVERY,
+    )
+    head = level.taken_in(head)
+    apart = held.material(encodings, model.tokenizer, shape.layers)
+    found = table(outcomes(apart, head, partial(held.body, model.tokenizer)))
+    figures = {
+        "shape": asdict(shape),
+        "settings": settings.as_json(),
+        "passages": len(there),
+        "tokens": sum(job.tokens for job in there.values()),
+        "tasks": Counter(task.source for task in material.tasks),
+        "curve (answers, which, words)": console.curve,
+        "held back": found,
+    }
+    export(asked.out, head, model.fingerprint.split()[0])
+    asked.out.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+
+
+def share(text: str) -> tuple[str, float]:
+    source, number = text.split("=")
+    return source, float(number)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="folder of the training data")
+    made.add_argument("--minutes", type=float, required=True)
+    made.add_argument("--out", type=Path, required=True)
+    made.add_argument("--cache", type=Path, default=Path("var/read-encodings"))
+    made.add_argument("--begin", type=Path, help="a head's file to begin with, fitted on less")
+    made.add_argument("--steps", type=int, default=2000)
+    made.add_argument("--rate", type=float, default=1e-3)
+    made.add_argument("--share", type=share, action="append", default=[], help="SOURCE=NUMBER: draw this source so many times as often")
+    made.add_argument("--layers", type=int, nargs="+", choices=LAYERS, default=CHOSEN)
+    made.add_argument("--width", type=int, default=192)
+    made.add_argument("--depth", type=int, default=2)
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--encode", choices=SHARES, default="first", help="only: leave the fit for another run; none: fit on what is encoded")
+    return made
+
+
+if __name__ == "__main__":
+    main()
