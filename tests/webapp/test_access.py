@@ -105,15 +105,19 @@ class World:
         cookies = client.cookies.copy()
         with transaction.atomic():
             response = getattr(client, method.lower())(address, body, **named)
-            # What the client does for answers that do not stream: the end of a request must not end the test's transaction.
-            request_finished.disconnect(close_old_connections)
-            response.close()
-            request_finished.connect(close_old_connections)
+            close(response)
             transaction.set_rollback(True)
         client.cookies = cookies
         if response.status_code == 302:
             return "login" if response["Location"].startswith("/login/") else "link"
         return str(response.status_code)
+
+
+def close(response: Any) -> None:
+    """What the client does for answers that do not stream: the end of a request must not end the test's transaction."""
+    request_finished.disconnect(close_old_connections)
+    response.close()
+    request_finished.connect(close_old_connections)
 
 
 def program(user: User | None) -> Client:

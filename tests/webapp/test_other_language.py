@@ -12,7 +12,7 @@ from django.utils import translation
 from pytest_django import Settings
 
 from tests.architecture.test_translating import READ_ALOUD
-from tests.webapp.test_access import API, World, rows
+from tests.webapp.test_access import API, World, close, rows
 from tests.webapp.test_access import world as world
 from webapp.accounts.models import User
 from webapp.core.versions import versions
@@ -126,7 +126,7 @@ def _words(world: World, role: str, route: str) -> list[str]:
     address = "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(world.ids[found[1]]), route)
     response: Any = world.pages[role].get(address)
     if not response["Content-Type"].startswith("text/html") or response.streaming:
-        response.close()
+        close(response)
         return []
     parser = _Outside()
     parser.feed(response.content.decode())
