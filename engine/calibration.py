@@ -43,8 +43,9 @@ class Evidence:
         return (self.likelihood, self.lexical, self.sentence, self.overlap, self.margin, self.attention)
 
 
-# Fitted on 215 questions of documents that the scan head was not trained on. On such as it was not fitted on it tells found from absent in
-# 0.72 (contracts) and 0.97 (wikipedia) of them; before the scan took part in 0.69 and 0.92 (docs/log.md, 2026-11-21).
+# For a model without a reading head, which has odds of its own. Fitted on 215 questions of documents that the scan head was not trained
+# on. On such as it was not fitted on it tells found from absent in 0.72 (contracts) and 0.97 (wikipedia) of them; before the scan took
+# part in 0.69 and 0.92 (docs/log.md, 2026-11-21).
 FOUND_WEIGHTS = (-0.51, 0.4, 1.46, 4.43, -0.64, 6.67)
 FOUND_BIAS = -5.32
 

@@ -13,13 +13,14 @@ import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.cache.store import ChunkStore
 from engine.calibration import (
     LOCATE_CHUNKS,
     PLACE_ATTENTION,
@@ -31,13 +32,15 @@ from engine.calibration import (
 )
 from engine.engine import Engine
 from engine.loading.bundled import default_folder
+from engine.opening import open_model
 from engine.places import Place
 from engine.prompt import Chunk, Prompt
 from engine.read import Sentence
 from engine.reading_format import asking
 from engine.spans import evidence
 from engine.steps import run
-from training.calibration_questions import Question, Source, make_prompt, sources
+from training.calibration_questions import Question, Source, sources
+from training.prompts import prompt_of
 from training.scan_corpus import shares_half
 
 MAX_TOKENS = 64
@@ -237,12 +240,11 @@ def main() -> None:
     asked = parser.parse_args()
     outcomes = list[Outcome]()
     with tempfile.TemporaryDirectory() as scratch:
-        engine = Engine.open(default_folder(), Path(scratch) / "store")
+        # The weights are those of the way without a reading head, which has its own (training.read_calibrate).
+        engine = Engine(replace(open_model(default_folder()), reading=None), ChunkStore(Path(scratch) / "store"), "spans")
         put = sources(asked.folder, asked.documents, asked.each)
         for number, source in enumerate(put):
-            folder = Path(scratch) / str(number)
-            folder.mkdir()
-            prompt = make_prompt(folder, engine.tokenizer, source)
+            prompt = prompt_of(Path(scratch) / str(number), engine.tokenizer, source.documents)
             index(engine, prompt)
             outcomes += [outcome for each in source.questions if (outcome := ask(engine, prompt, source, each, number % 2))]
             print(f"{number + 1} of {len(put)} prompts, {len(outcomes)} questions", flush=True)

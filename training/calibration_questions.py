@@ -14,12 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from engine.lexical import LexicalIndex
-from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
-from engine.tokenizer import Tokenizer
-from ingest.prompt.builder import Builder
 from training.scan_head import split
 from training.scan_sources import Document, Span, contract, documents, places
 
@@ -80,15 +74,3 @@ def open_prompt(kind: str, own: Sequence[Document], others: Sequence[Document], 
     present = [Question(each.wordings[0], number, each.spans) for number, document in enumerate(own) for each in document.questions]
     absent = [Question(each.wordings[0]) for document in others for each in document.questions]
     return Source(kind, tuple(own), (*random_.sample(present, min(asked, len(present))), *random_.sample(absent, asked)))
-
-
-def make_prompt(folder: Path, tokenizer: Tokenizer, source: Source) -> Prompt:
-    """As ingest makes it."""
-    index, parts = LexicalIndex(folder / "lexical.sqlite"), []
-    for number, document in enumerate(source.documents):
-        path = folder / f"{number}.txt"
-        path.write_text(document.text, encoding="utf-8", newline="")
-        built = Builder(tokenizer).build(document.text, document.kind, document.header(), lambda _: None)
-        index.put(str(number), [document.text[row["start_char"] : row["end_char"]] for row in built.rows])
-        parts.append(PromptDocument(str(number), document.name, built.ids, np.array(built.rows, dtype=CHUNK_ROW), path))
-    return Prompt(tuple(parts), folder / "lexical.sqlite", "calibration")

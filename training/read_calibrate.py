@@ -26,18 +26,16 @@ from engine.cache.store import ChunkStore
 from engine.calibration import LOCATE_CHUNKS, LOOK_CHUNKS, PLACE_ATTENTION, PLACE_LEXICAL, PLACE_LIKELIHOOD, READ_CHUNKS
 from engine.engine import Engine
 from engine.head_way import HeadWay
-from engine.lexical import LexicalIndex
 from engine.loading.bundled import fetch
 from engine.loading.reading_head import read_reading_head
 from engine.model.reading_head import ReadingHead, Weights
 from engine.opening import Model, open_model
 from engine.places import Place, Texts
-from engine.prompt import Prompt, PromptDocument
+from engine.prompt import Prompt
 from engine.runs import Spent
 from engine.steps import run
-from engine.tokenizer import Tokenizer
-from ingest.prompt.builder import Builder
 from training.calibrate import index, logistic
+from training.prompts import prompt_of
 from training.read_corpus import Amounts, sampled
 from training.read_export import export
 from training.read_measure import told_apart
@@ -60,19 +58,6 @@ class Outcome:
     right: NDArray[np.bool_]
     sentences: NDArray[np.float64]
     stands: NDArray[np.bool_]
-
-
-def prompt_of(folder: Path, tokenizer: Tokenizer, group: Sequence[Document]) -> Prompt:
-    """The documents, named by their numbers, as ingest makes them."""
-    folder.mkdir()
-    lexical, made = LexicalIndex(folder / "lexical.sqlite"), []
-    for number, document in enumerate(group):
-        built = Builder(tokenizer).build(document.text, document.kind, document.header(), lambda _: None)
-        path = folder / f"{number}.txt"
-        path.write_text(document.text, encoding="utf-8", newline="")
-        lexical.put(str(number), [document.text[row["start_char"] : row["end_char"]] for row in built.rows])
-        made.append(PromptDocument(str(number), document.name, built.ids, built.rows, path))
-    return Prompt(tuple(made), lexical.path, "calibration")
 
 
 def groups(held: Sequence[Document], each: int) -> Iterator[list[Document]]:
