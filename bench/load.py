@@ -2,8 +2,9 @@
 starts; beside it, as the peer, the same browsing with the engine idle.
 
 Longread runs as `./run` starts it, over an office that was made before (bench.office): its database is a copy, so that each run begins the
-same. The people are one process (bench.browsing) that shares the cores with what it measures. In the phases `first_look` nobody has ever
-looked at a document, so every page image has to be drawn; in the others somebody has, as after some days.
+same. The people are one process (bench.browsing) that shares the cores with what it measures. In the phase `first_look` no page has been
+drawn ahead and nobody has ever looked at one, as in the first seconds after an upload, so every page image has to be drawn; in the others
+all are there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Page images, drawn when somebody looks: a WebP file beside the document. Only PDF pages have one.
+"""Page images: WebP files beside the document, drawn ahead or else when somebody looks. Only PDF pages have one.
 
 Drawing runs in a short-lived process (`python -m ingest.render`) with limits on memory and time, so that a hostile page costs its own
-process and nothing else. The next pages are drawn in the same go, since they are looked at next. Knows no request.
+process and nothing else. The next pages are drawn in the same go, since they are looked at next. Knows no request and no queue.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from ingest.errors import FileRefused
 from ingest.limits import Limits
 from ingest.storage import DocumentFolder
 
-THUMBNAIL = 180
-WIDTHS = (900, 1800, THUMBNAIL)  # pixels: a pane beside an answer, a whole screen, a page among many
+PANE, SCREEN, THUMBNAIL = 900, 1800, 180  # pixels: beside an answer, a whole screen, a page among many
+WIDTHS = (PANE, SCREEN, THUMBNAIL)
+AHEAD_AT_ONCE = 12  # half a second of one core, for which somebody who looks at a page of the same document may wait
 _PAGES_AT_ONCE = 3
 _THUMBNAILS_AT_ONCE = 30
 _QUALITY = 80  # below it, small print gets ragged
@@ -42,10 +43,21 @@ def page_image(folder: DocumentFolder, page: int, width: int) -> Path:
         folder.images.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(folder.original):
             if not target.is_file():  # who drew before may have drawn this one too
-                _draw_apart(folder, page, width)
+                _draw_apart(folder, page, _THUMBNAILS_AT_ONCE if width == THUMBNAIL else _PAGES_AT_ONCE, [width])
     if not target.is_file():
         raise FileRefused(f"Page {page} cannot be drawn: it is damaged or asks for too much. Its text can still be read.")
     return target
+
+
+def draw_ahead(folder: DocumentFolder, first: int) -> int:
+    """Draws the images that a desktop's pane asks for, of some pages from `first` (1-based) on; gives the page to go on with.
+
+    What cannot be drawn is left out. Raises FileNotFoundError if the document is gone.
+    """
+    with _one_at_a_time(folder.original):
+        folder.images.mkdir(exist_ok=True)
+        _draw_apart(folder, first, AHEAD_AT_ONCE, [PANE, THUMBNAIL])
+    return first + AHEAD_AT_ONCE
 
 
 @contextmanager
@@ -61,9 +73,10 @@ def image_path(images: Path, page: int, width: int) -> Path:
     return images / f"{page}-{width}.webp"
 
 
-def _draw_apart(folder: DocumentFolder, page: int, width: int) -> None:
+def _draw_apart(folder: DocumentFolder, first: int, pages: int, widths: Sequence[int]) -> None:
     """Draws in a process of its own. How that ends is told by the images that it leaves."""
-    command = [sys.executable, "-m", "ingest.render", str(folder.original), str(folder.images), str(page), str(width)]
+    numbers = [str(number) for number in (first, pages, *widths)]
+    command = [sys.executable, "-m", "ingest.render", str(folder.original), str(folder.images), *numbers]
     checkout = str(Path(__file__).resolve().parents[1])
     try:
         subprocess.run(  # noqa: S603 -- our own module; numbers and paths that we made
@@ -73,13 +86,13 @@ def _draw_apart(folder: DocumentFolder, page: int, width: int) -> None:
         return
 
 
-def _draw(source: Path, images: Path, first: int, width: int, limits: Limits) -> None:
+def _draw(source: Path, images: Path, pages: range, widths: Sequence[int], limits: Limits) -> None:
     document = pdfium.PdfDocument(source)
-    at_once = _THUMBNAILS_AT_ONCE if width == THUMBNAIL else _PAGES_AT_ONCE
-    for page in range(first, min(first + at_once, len(document) + 1)):
-        target = image_path(images, page, width)
-        if not target.is_file():
-            _draw_page(document[page - 1], target, width, limits)
+    for page in range(pages.start, min(pages.stop, len(document) + 1)):
+        for width in widths:
+            target = image_path(images, page, width)
+            if not target.is_file():
+                _draw_page(document[page - 1], target, width, limits)
 
 
 def _draw_page(page: pdfium.PdfPage, target: Path, width: int, limits: Limits) -> None:
@@ -99,16 +112,17 @@ def _limit_resources(limits: Limits) -> None:
 
 
 def main() -> None:
-    """The process that draws: SOURCE IMAGES FIRST_PAGE WIDTH."""
+    """The process that draws: SOURCE IMAGES FIRST_PAGE PAGES WIDTH..."""
     parser = argparse.ArgumentParser(prog="python -m ingest.render")
     parser.add_argument("source", type=Path)
     parser.add_argument("images", type=Path)
     parser.add_argument("first", type=int)
-    parser.add_argument("width", type=int)
+    parser.add_argument("pages", type=int)
+    parser.add_argument("widths", type=int, nargs="+")
     arguments = parser.parse_args()
     limits = Limits()
     _limit_resources(limits)
-    _draw(arguments.source, arguments.images, arguments.first, arguments.width, limits)
+    _draw(arguments.source, arguments.images, range(arguments.first, arguments.first + arguments.pages), arguments.widths, limits)
 
 
 if __name__ == "__main__":

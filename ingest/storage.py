@@ -5,7 +5,7 @@
     text.txt                          the extracted text, UTF-8; pages are separated by a form feed
     pages.json  words.npy             the page map's data (ingest.prompt.page_map)
     ids.npy  chunks.npy               the prompt's tokens and chunk rows (engine.prompt)
-<root>/<document id>/images/          page images, rendered when first looked at
+<root>/<document id>/images/          page images, drawn ahead or when first looked at
 """
 
 from __future__ import annotations

@@ -191,11 +191,11 @@
 
   const KEYS = [
     ["/", gettext("ask"), () => document.getElementById("question") || document.getElementById("questions"), (box) => box.focus()],
-    ["s", gettext("search"), () => document.getElementById("search"), (box) => box.select()],
+    ["s", gettext("search"), () => document.getElementById("search"), searchIn],
     ["1 – 9", gettext("open that quote"), () => document.querySelector(".citation-link"), null],
     ["←", gettext("previous page"), () => document.querySelector('#source [rel="prev"]'), (link) => link.click()],
     ["→", gettext("next page"), () => document.querySelector('#source [rel="next"]'), (link) => link.click()],
-    ["f", gettext("find in this document"), () => document.querySelector("[data-find]"), (box) => box.select()],
+    ["f", gettext("find in this document"), () => document.querySelector("[data-find]"), searchIn],
     ["n", gettext("next place found"), () => document.querySelector('[data-hit="next"]'), (link) => link.click()],
     ["p", gettext("previous place found"), () => document.querySelector('[data-hit="previous"]'), (link) => link.click()],
     ["c", gettext("contents of this document"), () => document.getElementById("contents"), (fold) => toggle(fold)],
@@ -203,6 +203,12 @@
     ["-", gettext("smaller pages"), () => zoomStep(-1), (link) => link.click()],
   ];
   const NAMES = { ArrowLeft: "←", ArrowRight: "→" };
+
+  // Selecting alone does not bring the keys there in every browser.
+  function searchIn(box) {
+    box.focus();
+    box.select();
+  }
 
   function toggle(fold) {
     fold.open = !fold.open;

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ingest.errors import FileRefused
 from ingest.limits import Limits
-from ingest.render import image_path, page_image
+from ingest.render import AHEAD_AT_ONCE, draw_ahead, image_path, page_image
 from ingest.storage import DocumentFolder
 from tests.ingest import pdfs
 from tests.ingest.test_pdf import PAGE
@@ -33,6 +33,26 @@ def test_it_draws_the_next_pages_in_the_same_go(stored: Stored) -> None:
     page_image(folder, 2, 900)
     drawn = sorted(path.name for path in folder.images.iterdir())
     assert drawn == ["2-900.webp", "3-900.webp", "4-900.webp"]
+
+
+def test_drawing_ahead_makes_what_a_pane_asks_for_some_pages_at_a_time(stored: Stored) -> None:
+    folder = stored(pdfs.pages_of_text(*[[(72, 72, "x")]] * (AHEAD_AT_ONCE + 2)))
+    following = draw_ahead(folder, 1)
+    assert following == AHEAD_AT_ONCE + 1
+    wanted = {image_path(folder.images, page, width) for page in range(1, following) for width in (900, 180)}
+    assert set(folder.images.iterdir()) == wanted
+    draw_ahead(folder, following)
+    assert len(list(folder.images.iterdir())) == 2 * (AHEAD_AT_ONCE + 2)
+
+
+def test_drawing_ahead_leaves_out_what_cannot_be_drawn_and_a_document_that_is_gone(stored: Stored) -> None:
+    damaged = stored(b"no PDF at all")
+    assert draw_ahead(damaged, 1) == AHEAD_AT_ONCE + 1
+    assert not list(damaged.images.iterdir())
+    damaged.delete()
+    with pytest.raises(FileNotFoundError):
+        draw_ahead(damaged, 1)
+    assert not damaged.folder.exists()
 
 
 def test_it_does_not_draw_again_what_is_there(stored: Stored) -> None:

@@ -55,6 +55,9 @@ POST   collections/<uuid:collection_id>/ask                                     
 GET    questions/<uuid:question_id>/                                            login 200   404   200   200   404
 GET    questions/<uuid:question_id>/export.<str:form>                           login 200   404   200   200   404
 GET    questions/<uuid:question_id>/conversation.<str:form>                         login 200   404   200   200   404
+GET    conversations/<uuid:conversation_id>/                                    login 200   404   403   200   404
+POST   conversations/<uuid:conversation_id>/rename                              login link  404   403   link  404
+POST   conversations/<uuid:conversation_id>/delete                              login link  404   403   link  404
 GET    answers/<uuid:answer_id>/stream                                          404   200   404   200   200   404
 POST   answers/<uuid:answer_id>/stop                                            login link  404   403   link  404
 GET    answers/<uuid:answer_id>/links                                           login 200   404   403   200   404

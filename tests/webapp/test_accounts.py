@@ -245,3 +245,12 @@ def test_it_prints_a_token_on_the_command_line(alice: User) -> None:
     for wrong in (["nobody"], ["alice", "--days", "-1"]):
         with pytest.raises(CommandError):
             call_command("api_token", *wrong, stdout=out)
+
+
+def test_the_title_says_that_a_form_was_not_accepted(operator: Client) -> None:
+    """Who cannot see the page hears its title first."""
+    assert b"<title>Sign in" in Client().get("/login/").content
+    assert b"<title>Error: Sign in" in Client().post("/login/", {"username": "olga", "password": "wrong"}).content
+    account = reverse("accounts-account")
+    assert b"<title>Error:" not in operator.get(account).content
+    assert b"<title>Error:" in operator.post(f"{account}email", {"email": "nobody"}).content

@@ -19,7 +19,7 @@ from webapp.ask.following import speaks_of, together
 from webapp.ask.models import Answer, AnswerState, Citation, Conversation, Question
 from webapp.ask.services import QuestionRefused, question_ask
 from webapp.jobs.running import run_job
-from webapp.library.models import Collection, Document, DocumentState
+from webapp.library.models import Collection, Document, DocumentState, Membership
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker"), pytest.mark.weights]
 
@@ -231,3 +231,33 @@ def test_its_numbers_stand_where_the_model_set_them(
 def test_a_conversation_is_called_after_its_first_question(first: Question) -> None:
     follow_up(first)
     assert str(Conversation.objects.get()) == FIRST
+
+
+def test_a_conversation_is_renamed_and_deleted_on_its_page(client: Client, first: Question, alice: User) -> None:
+    client.force_login(alice)
+    further = follow_up(first)
+    assert first.conversation_id
+    page = reverse("ask-conversation", args=[first.conversation_id])
+    assert page in client.get(reverse("ask-detail", args=[first.id])).content.decode()
+    shown = client.get(page).content.decode()
+    assert FIRST in shown
+    assert further.text in shown
+    assert "deletes 2 questions" in shown
+    client.post(f"{page}rename", {"title": "Notice  periods"})
+    assert "Notice periods" in client.get(reverse("library-collection", args=[first.collection_id])).content.decode()
+    refused = client.post(f"{page}rename", {"title": "x" * 201}, follow=True).content.decode()
+    assert "This title has 201 characters; the limit is 200." in refused
+    client.post(f"{page}delete")
+    assert not Conversation.objects.exists()
+    assert not Question.objects.exists()
+    assert Document.objects.count() == 1
+
+
+def test_who_only_reads_a_collection_is_shown_no_way_to_delete_what_another_asked(
+    client: Client, first: Question, alice: User, bob: User
+) -> None:
+    Membership.objects.create(collection=first.collection, user=bob)
+    client.force_login(bob)
+    shown = client.get(reverse("ask-detail", args=[first.id])).content.decode()
+    assert FIRST in shown
+    assert reverse("ask-conversation", args=[first.conversation_id]) not in shown

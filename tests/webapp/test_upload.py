@@ -14,6 +14,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from engine.lexical import LexicalIndex
 from ingest.progress import Report
+from ingest.render import AHEAD_AT_ONCE, PANE, image_path
+from ingest.storage import DocumentFolder
+from tests.ingest import pdfs
 from webapp.accounts.models import User
 from webapp.core.model_files import lexical_path
 from webapp.jobs.models import Job, JobKind, JobState
@@ -21,7 +24,7 @@ from webapp.jobs.running import Outcome, run_job
 from webapp.library import forgetting
 from webapp.library.models import Collection, Document, DocumentState
 from webapp.library.services import document_delete
-from webapp.upload import pipeline
+from webapp.upload import drawing, pipeline
 from webapp.upload.services import FileOutcome, document_retry, files_accept, samples_add, shown_name
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker"), pytest.mark.weights]
@@ -194,3 +197,44 @@ def test_it_leaves_nothing_of_a_document_deleted_while_it_is_read(
 
     run_job(str(job.id), "test", deleted_midway)
     assert not folder.folder.exists()
+
+
+def test_pictures_of_a_parsed_documents_pages_are_drawn_ahead_some_at_a_time(collection: Collection) -> None:
+    pages = AHEAD_AT_ONCE + 1
+    document = parse(accepted(collection, "book.pdf", pdfs.pages_of_text(*[[(72, 72, "Some words.")]] * pages)))
+    drawn = drawing.drawn_of(str(document.jobs.get(kind=JobKind.PARSE).id))
+    assert drawn == str(document.id)
+    following = drawing.draw_pages(drawn, 1)
+    assert following == pages
+    assert drawing.draw_pages(drawn, following) == pages + AHEAD_AT_ONCE
+    assert drawing.draw_pages(drawn, pages + AHEAD_AT_ONCE) is None
+    assert {image_path(document.folder.images, page, PANE) for page in range(1, pages + 1)} <= set(document.folder.images.iterdir())
+
+
+def test_nothing_is_drawn_ahead_of_a_text_or_of_what_could_not_be_read(collection: Collection) -> None:
+    for name, content in (("a.txt", b"Some text."), ("b.pdf", b"%PDF-1.4 and nothing else")):
+        document = parse(accepted(collection, name, content))
+        assert drawing.drawn_of(str(document.jobs.get(kind=JobKind.PARSE).id)) is None
+
+
+def test_a_document_that_is_deleted_while_its_pages_are_drawn_leaves_nothing(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Commit
+) -> None:
+    document = parse(accepted(collection, "a.pdf", pdfs.pages_of_text([(72, 72, "Some words.")])))
+
+    def deleted_meanwhile(folder: DocumentFolder, first: int) -> int:
+        with django_capture_on_commit_callbacks(execute=True):
+            document_delete(document=document)
+        folder.images.mkdir(parents=True)
+        return first + 1
+
+    monkeypatch.setattr(drawing, "draw_ahead", deleted_meanwhile)
+    drawing.draw_pages(str(document.id), 1)
+    assert not document.folder.folder.exists()
+
+
+def test_pages_are_not_drawn_ahead_onto_a_disk_that_is_filling(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = parse(accepted(collection, "a.pdf", pdfs.pages_of_text([(72, 72, "Some words.")])))
+    monkeypatch.setattr(drawing, "FREE_BYTES", 10**18)
+    assert drawing.draw_pages(str(document.id), 1) is None
+    assert not document.folder.images.exists()

@@ -89,6 +89,11 @@ def conversation_questions(*, conversation: Conversation) -> QuerySet[Question]:
     return conversation.questions.select_related("answer", "collection").order_by("created_at")
 
 
+def has_begun(*, user: User, conversation: Conversation) -> bool:
+    """Whether it is the user's to rename and delete: who began it, or may change the collection."""
+    return conversation.owner_id == user.pk or may(user, Right.CHANGE, conversation.collection)
+
+
 def require_begun(*, user: User, conversation: Conversation) -> None:
     """Whoever began it may rename and delete it, and whoever may change the collection. Raises PermissionDenied for others."""
     if conversation.owner_id != user.pk:

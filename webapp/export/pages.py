@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils.translation import gettext
 
 from ingest.errors import IngestError
-from ingest.render import WIDTHS, page_image
+from ingest.render import PANE, page_image
 from webapp.export.blocks import Figure
 from webapp.library.models import Document
 
@@ -31,7 +31,7 @@ class Pages:
         if (document.id, page) in self._given:
             return []
         try:
-            image = page_image(document.folder, page, WIDTHS[0])
+            image = page_image(document.folder, page, PANE)
         except (IngestError, OSError) as error:
             logger.info("Page %d of %s is left out of an export: %s", page, document.path, error)
             return []

@@ -20,6 +20,7 @@ from pygments.util import ClassNotFound
 
 from ingest.model import Box, Kind
 from ingest.prompt.page_map import PageMap
+from ingest.render import PANE
 from webapp.library.models import Document, Page
 
 PAGES_BEFORE = 1
@@ -30,7 +31,7 @@ LINES_SHOWN = 400
 COLOURED_WHOLE_CHARS = 400_000
 # One line of a megabyte is data: it is shown cut, or it would hold up the page.
 LINE_CHARS = 5_000
-IMAGE_WIDTH = 900
+IMAGE_WIDTH = PANE
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ingest.errors import IngestError
-from ingest.render import WIDTHS, page_image
+from ingest.render import PANE, WIDTHS, page_image
 from webapp.accounts.requests import UserRequest
 from webapp.core.downloads import attachment
 from webapp.core.listing import Listing
@@ -126,7 +126,7 @@ def page_picture(request: UserRequest, document_id: UUID, number: int) -> HttpRe
     """A page as an image. Drawn when first looked at, and then kept beside the document."""
     page = page_detail(user=request.user, document_id=document_id, number=number)
     asked = request.GET.get("width", "")
-    width = int(asked) if asked in {str(width) for width in WIDTHS} else WIDTHS[0]
+    width = int(asked) if asked in {str(width) for width in WIDTHS} else PANE
     try:
         image = page_image(page.document.folder, page.number, width)
     except (IngestError, FileNotFoundError) as error:
