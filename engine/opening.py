@@ -5,13 +5,13 @@ Knows no prompt and no store.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.cache.codec import BF16, Codec
 from engine.chat_format import ChatFormat
 from engine.errors import ModelDamaged
-from engine.loading.bundled import is_bundled
+from engine.loading.bundled import NAME, is_bundled
 from engine.loading.checkpoint import open_checkpoint
 from engine.loading.load import load_model
 from engine.loading.reading_head import read_reading_head
@@ -57,7 +57,8 @@ def open_model(
         )
     choice = chosen(weights, config, where, bundled=bundled)
     loaded = load_model(place, where, dtype, adapter=adapter, codec=choice.codec)
-    decoder = Decoder.from_weights(loaded.config, loaded.decoder, int8=choice.int8_products, codec=choice.codec)
+    named = replace(loaded.config, name=NAME) if bundled else loaded.config
+    decoder = Decoder.from_weights(named, loaded.decoder, int8=choice.int8_products, codec=choice.codec)
     vision = Vision.from_weights(config.vision, config.hidden, loaded.vision) if config.vision else None
     fingerprint = f"{loaded.fingerprint} {tokenizer.fingerprint} {decoder.dtype}"
     scan = read_scan_head(loaded.fingerprint, loaded.config, where)

