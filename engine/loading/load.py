@@ -23,6 +23,7 @@ from engine.loading.checkpoint import Checkpoint, open_checkpoint
 from engine.loading.files import file_sum
 from engine.loading.hf_names import hf_pieces
 from engine.loading.quantise import check_codec, quantise
+from engine.loading.scout_layout import named_layout
 from engine.loading.shards import Shards
 from engine.model.weight_codec import Codec
 
@@ -50,7 +51,7 @@ def load_model(
 ) -> LoadedModel:
     """The model in folder `place` (or of a single GGUF file), with an adapter's folder on top of it, its experts held in `codec`.
 
-    Raises ModelMissing, ModelDamaged or another EngineError that says what to do.
+    An adapter may also give a llama the Scout layout. Raises ModelMissing, ModelDamaged or another EngineError that says what to do.
     """
     checkpoint = open_checkpoint(place)
     decoder: dict[str, Tensor] = {}
@@ -58,6 +59,8 @@ def load_model(
     with ExitStack() as open_files:
         config, tensors = opened(checkpoint, open_files)
         chosen, added = check_codec(config, codec), read_adapter(adapter, config) if adapter else None
+        if adapter and (layout := named_layout(adapter)):
+            config = layout.of(config)
         for name, read in tensors:
             tensor = added.merged(name, read) if added else read
             held = quantise(name, tensor.to(dtype), chosen, torch.device(device))
