@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a process that handles one file may take (ingest.confined). `memory_bytes` is address space, libraries included."""
+
+    memory_bytes: int
+    cpu_seconds: int
+    wall_seconds: int
+    written_bytes: int  # the largest file that it may write
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Caps on what one upload may cost. Units are in the names."""
 
@@ -19,6 +29,15 @@ class Limits:
     archive_ratio: int = 200  # text packs 3 to 20 times, long logs 100; a bomb packs 1,000 times
     archive_nesting: int = 1  # an archive in an archive is listed, not opened
     image_pixels: int = 12_000_000  # 1800 wide and as tall as three pages; 48 MB while it is drawn
-    render_memory_bytes: int = 2_000_000_000  # a page of 600 dpi colour takes 150 MB; a hostile one wants all there is
-    render_cpu_seconds: int = 20  # maps with a million strokes take 8; a loop takes for ever
-    render_wall_seconds: int = 40  # twice the above, since other work shares the cores
+    parsing: Cost = Cost(
+        memory_bytes=2_500_000_000,  # the longest text that is read takes 1 GB, a book of 5,000 pages 500 MB; a bomb wants all there is
+        cpu_seconds=300,  # 5,000 pages of maps at 60 ms each; a loop takes for ever
+        wall_seconds=1_200,  # four times the above, since other work shares the cores
+        written_bytes=500_000_000,  # the longest text in a script of three bytes a letter takes 180 MB, the boxes of its words 360 MB
+    )
+    drawing: Cost = Cost(
+        memory_bytes=2_000_000_000,  # a page of 600 dpi colour takes 150 MB
+        cpu_seconds=20,  # maps with a million strokes take 8
+        wall_seconds=40,  # twice the above
+        written_bytes=100_000_000,  # no picture of that many pixels has more
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 
+from ingest.confined import CHECKOUT, confine, environment
 from ingest.errors import FileRefused
 from ingest.limits import Limits
 from ingest.storage import DocumentFolder
@@ -77,10 +77,9 @@ def _draw_apart(folder: DocumentFolder, first: int, pages: int, widths: Sequence
     """Draws in a process of its own. How that ends is told by the images that it leaves."""
     numbers = [str(number) for number in (first, pages, *widths)]
     command = [sys.executable, "-m", "ingest.render", str(folder.original), str(folder.images), *numbers]
-    checkout = str(Path(__file__).resolve().parents[1])
     try:
         subprocess.run(  # noqa: S603 -- our own module; numbers and paths that we made
-            command, cwd=checkout, timeout=Limits().render_wall_seconds, check=False, capture_output=True
+            command, cwd=CHECKOUT, env=environment(), timeout=Limits().drawing.wall_seconds, check=False, capture_output=True
         )
     except subprocess.TimeoutExpired:
         return
@@ -105,12 +104,6 @@ def _draw_page(page: pdfium.PdfPage, target: Path, width: int, limits: Limits) -
     partial.replace(target)
 
 
-def _limit_resources(limits: Limits) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (limits.render_memory_bytes, limits.render_memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.render_cpu_seconds, limits.render_cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def main() -> None:
     """The process that draws: SOURCE IMAGES FIRST_PAGE PAGES WIDTH..."""
     parser = argparse.ArgumentParser(prog="python -m ingest.render")
@@ -121,7 +114,7 @@ def main() -> None:
     parser.add_argument("widths", type=int, nargs="+")
     arguments = parser.parse_args()
     limits = Limits()
-    _limit_resources(limits)
+    confine(limits.drawing)
     _draw(arguments.source, arguments.images, range(arguments.first, arguments.first + arguments.pages), arguments.widths, limits)
 
 

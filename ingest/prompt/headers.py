@@ -5,7 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from ingest.model import Kind, PageSummary
+from ingest.prompt.page_map import line_starts
 from ingest.prompt.wording import code_header, headings, paged_header, text_header
 
 Header = Callable[[int, int], str]
@@ -26,12 +29,8 @@ def _paged(name: str, starts: list[int]) -> Header:
 
 
 def _code(path: str, text: str) -> Header:
-    return lambda start, end: code_header(path, *_lines(text, start, end))
-
-
-def _lines(text: str, start: int, end: int) -> tuple[int, int]:
-    first = text.count("\n", 0, start) + 1
-    return first, first + text.count("\n", start, end - 1)
+    starts = line_starts(text)
+    return lambda start, end: code_header(path, *np.searchsorted(starts, [start, end - 1], side="right").tolist())
 
 
 def _text(name: str, found: list[tuple[int, str]]) -> Header:

@@ -10,6 +10,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +44,12 @@ class PageMap:
     @classmethod
     def open(cls, parsed: ParsedFiles) -> PageMap:
         """Reads a page map from disk. Raises FileNotFoundError if the document was not parsed."""
-        stored = json.loads(parsed.pages.read_text(encoding="utf-8"))
-        kind = Kind(stored["kind"])
-        pages = tuple(PageSummary(**page) for page in stored["pages"])
+        stored = _stored(parsed)
+        kind, pages = Kind(stored["kind"]), _pages(stored)
         if kind is Kind.PAGED:
             return cls(kind, pages, np.load(parsed.words, mmap_mode="r"), np.zeros(0, dtype=np.int64))
         with parsed.text.open(encoding="utf-8", newline="") as file:
-            return cls(kind, pages, np.zeros(0, dtype=WORD_ROW), _line_starts(file.read()))
+            return cls(kind, pages, np.zeros(0, dtype=WORD_ROW), line_starts(file.read()))
 
     def place(self, start: int, end: int) -> Place:
         """Where the characters start..end stand. A paged place names the page of its first character; boxes may be on later ones."""
@@ -97,6 +97,20 @@ class PageMap:
             yield line
 
 
+def read_pages(parsed: ParsedFiles) -> tuple[PageSummary, ...]:
+    """The pages of a written page map; none for code and text."""
+    return _pages(_stored(parsed))
+
+
+def _pages(stored: dict[str, Any]) -> tuple[PageSummary, ...]:
+    return tuple(PageSummary(**page) for page in stored["pages"])
+
+
+def _stored(parsed: ParsedFiles) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(parsed.pages.read_text(encoding="utf-8"))
+    return stored
+
+
 def write_page_map(parsed: ParsedFiles, kind: Kind, pages: Sequence[PageSummary], words: Sequence[NDArray[np.void]]) -> None:
     """Writes pages.json and words.npy. `words` is one array a page, in order."""
     stored = {"kind": kind.value, "pages": [asdict(page) for page in pages]}
@@ -109,7 +123,8 @@ def word_rows(words: Iterable[Word], page: int, offset: int) -> NDArray[np.void]
     return np.array([(offset + word.start, offset + word.end, page, *word.box) for word in words], dtype=WORD_ROW)
 
 
-def _line_starts(text: str) -> NDArray[np.int64]:
+def line_starts(text: str) -> NDArray[np.int64]:
+    """Where each line begins, in characters."""
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
     starts = np.flatnonzero(codes == ord("\n")) + 1
     return np.concatenate([np.zeros(1, dtype=np.int64), starts])

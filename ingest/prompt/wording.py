@@ -10,7 +10,7 @@ import re
 _NAME_CHARS = 80
 _HEADING_CHARS = 100
 _HEADING = re.compile(
-    r"^(?:#{1,6} +(?P<markdown>\S.*?) *#*"
+    r"^(?:#{1,6} +(?P<markdown>\S.*)"
     r"|(?P<clause>(?:(?:Article|Section|Chapter|Clause|Part|Annex|Schedule|ARTICLE|SECTION|CHAPTER|CLAUSE|PART|ANNEX|SCHEDULE) +"
     r"[0-9IVXLC]+|\d{1,3}(?:\.\d{1,3}){0,3}\.?) *(?:[.:—–-] *)?[A-Z][^\n.;]{0,90}))[ \t]*$",
     re.MULTILINE,
@@ -39,7 +39,11 @@ def headings(text: str) -> list[tuple[int, str]]:
 
 
 def _heading(match: re.Match[str]) -> str:
-    return (match["markdown"] or match["clause"])[:_HEADING_CHARS].strip()
+    if match["clause"]:
+        return match["clause"][:_HEADING_CHARS].strip()
+    # Closing marks are cut here: a pattern that looked for them took time with the cube of a line's blanks.
+    marked = match["markdown"].rstrip()
+    return (marked.rstrip("#").rstrip() or marked)[:_HEADING_CHARS].strip()
 
 
 def _short(name: str) -> str:

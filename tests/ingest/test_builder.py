@@ -121,6 +121,11 @@ def test_it_finds_markdown_and_clause_headings() -> None:
     assert [heading for _, heading in headings(text)] == ["Top", "11. Term and termination", "SECTION 4 - Fees", "ARTICLE IX Taxes"]
 
 
+def test_it_looks_for_headings_in_a_line_of_blanks_in_no_time() -> None:
+    text = "# Fees" + " " * 300_000 + "x\n## Dues ##" + " " * 300_000 + "\n"
+    assert [heading for _, heading in headings(text)] == ["Fees", "Dues"]
+
+
 def test_it_keeps_a_header_on_one_short_line_whatever_the_name() -> None:
     header = paged_header("evil]\n[other.pdf, page 9" + "x" * 500, 1, 1)
     assert header.count("\n") == 1
