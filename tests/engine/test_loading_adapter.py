@@ -72,6 +72,30 @@ def test_it_leaves_the_files_and_all_other_tensors_alone(tmp_path: Path) -> None
     }
 
 
+LAYOUT = {"global_every": 2, "attention_chunk": 16, "context": 64}
+
+
+def test_it_may_put_a_llama_into_the_scout_layout(tmp_path: Path) -> None:
+    write_adapter(tmp_path / "adapter", save_random("llama", tmp_path), longread={"layout": LAYOUT})
+    config = load_model(tmp_path, adapter=tmp_path / "adapter").config
+    assert config.rope == config.chunked == (True, False, True)
+    assert (config.attention_chunk, config.context) == (16, 64)
+
+
+@pytest.mark.parametrize(
+    ("family", "layout", "message"),
+    [
+        ("smollm3", LAYOUT, "is no llama whose layers are all alike"),
+        ("llama", LAYOUT | {"global_every": 1}, "one layer in two at most is global"),
+        ("llama", {"global_every": 4}, "has no attention_chunk"),
+    ],
+)
+def test_it_refuses_a_layout_that_there_cannot_be(tmp_path: Path, family: str, layout: dict[str, int], message: str) -> None:
+    write_adapter(tmp_path / "adapter", save_random(family, tmp_path), longread={"layout": layout})
+    with pytest.raises(ModelDamaged, match=message):
+        load_model(tmp_path, adapter=tmp_path / "adapter")
+
+
 def test_it_goes_on_top_of_a_gguf_file(tmp_path: Path) -> None:
     model = write_gguf(tmp_path / "model.gguf")
     products = write_adapter(tmp_path / "adapter", model)
