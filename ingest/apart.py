@@ -113,7 +113,7 @@ class _Running:
     def ask(self, request: dict[str, Any], cost: Cost, report: Report) -> dict[str, Any]:
         """All that was said of one file, but its progress, as one object."""
         deadline = time.monotonic() + cost.wall_seconds
-        last = Progress("reading pages", 0, 0, "pages")
+        last = Progress("opening the file", 0, 1, "files")
         said: dict[str, Any] = {}
         self._send(request)
         while "ended" not in said:

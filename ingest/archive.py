@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import stat
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from ingest.errors import FileRefused, LimitExceeded
 from ingest.limits import Limits
+from ingest.parsers.sniff import directory_bytes
 from ingest.skipping import reason_to_skip
 
 _BLOCK_BYTES = 1 << 16
@@ -47,14 +47,8 @@ def expand(source: Path, into: Path, limits: Limits) -> Iterator[Member]:
 
 def _check_directory(source: Path, limits: Limits) -> None:
     """The list of entries is read into memory whole, so its size is looked at before."""
-    with source.open("rb") as file:
-        file.seek(max(0, source.stat().st_size - 66_000))
-        tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
-    if 0 <= end <= len(tail) - 22:
-        (directory_bytes,) = struct.unpack_from("<I", tail, end + 12)
-        if directory_bytes > limits.archive_directory_bytes:
-            raise LimitExceeded(_too_many(limits))
+    if directory_bytes(source) > limits.archive_directory_bytes:
+        raise LimitExceeded(_too_many(limits))
 
 
 def _members(archive: zipfile.ZipFile, into: Path, limits: Limits) -> Iterator[Member]:

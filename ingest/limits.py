@@ -28,6 +28,9 @@ class Limits:
     archive_bytes: int = 1_000_000_000  # unpacked, all entries together: what one upload may take of the disk
     archive_ratio: int = 200  # text packs 3 to 20 times, long logs 100; a bomb packs 1,000 times
     archive_nesting: int = 1  # an archive in an archive is listed, not opened
+    package_bytes: int = (
+        200_000_000  # XML inside an office file, unpacked: a book of 5,000 pages has 60 MB; its tree takes ten times as much
+    )
     image_pixels: int = 12_000_000  # 1800 wide and as tall as three pages; 48 MB while it is drawn
     parsing: Cost = Cost(
         memory_bytes=2_500_000_000,  # the longest text that is read takes 1 GB, a book of 5,000 pages 500 MB; a bomb wants all there is

@@ -58,7 +58,7 @@ def parse_file(source: Path, label: str, into: ParsedFiles, limits: Limits, repo
 
 def _pages(parser: Parser, source: Path, limits: Limits, report: Report) -> Iterator[ParsedPage]:
     """The parser's pages, counted against the limit of characters."""
-    context = ParserContext(limits)
+    context, unit = ParserContext(limits), "pages" if parser.kind is Kind.PAGED else "parts"
     total = parser.count_pages(source, context)
     chars = 0
     for page in parser.parse(source, context):
@@ -68,7 +68,7 @@ def _pages(parser: Parser, source: Path, limits: Limits, report: Report) -> Iter
                 f"This document has more than {limits.text_chars:,} characters, the most that is read. Split it into parts."
             )
         yield page
-        report(Progress("reading pages", page.number, total, "pages"))
+        report(Progress(f"reading {unit}", page.number, total, unit))
 
 
 def _joined(kind: Kind, pages: Iterable[ParsedPage]) -> _Text:

@@ -25,7 +25,7 @@ class Parser(Protocol):
     def kind(self) -> Kind: ...
 
     def count_pages(self, source: Path, context: ParserContext) -> int:
-        """How many pages `parse` will yield; 1 for a file without pages."""
+        """How many pages `parse` will yield; 1 for a file without pages, 0 where that is only seen at the end."""
         ...
 
     def parse(self, source: Path, context: ParserContext) -> Iterator[ParsedPage]:

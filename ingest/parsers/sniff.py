@@ -1,7 +1,10 @@
-"""What a file holds, told by its first bytes and never by its name. Parses nothing."""
+"""What a file holds, told by its first bytes, and for a ZIP by what is in it; never by its name. Parses nothing."""
 
 from __future__ import annotations
 
+import re
+import struct
+import zipfile
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,7 +17,6 @@ _BINARY_SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "a picture (GIF)"),
     (b"II*\x00", "a picture (TIFF)"),
     (b"MM\x00*", "a picture (TIFF)"),
-    (b"\xd0\xcf\x11\xe0", "an older Microsoft Office file"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ\x00", "an xz archive"),
@@ -25,6 +27,18 @@ _BINARY_SIGNATURES: tuple[tuple[bytes, str], ...] = (
 )
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
+_OLE_MARK = b"\xd0\xcf\x11\xe0"
+_RTF_MARK = b"{\\rtf"
+_HTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+)
+_HEADER = re.compile(rb"([A-Za-z][A-Za-z0-9-]{1,60}):[ \t]?.*(?:\r?\n[ \t].*)*\r?\n")
+_MAIL_HEADERS = {b"from", b"date"}  # the two that every mail has (RFC 5322)
+_MAIL_ONLY = {b"message-id", b"mime-version", b"received", b"return-path", b"delivered-to", b"x-mailer"}
+
+_TAIL_BYTES = 66_000  # the end of a ZIP's directory stands in them, whatever its comment
+_DIRECTORY_BYTES = 2_000_000  # no office file has so many parts
+_MIMETYPE_BYTES = 200
 
 
 class Content(StrEnum):
@@ -33,27 +47,105 @@ class Content(StrEnum):
     EMPTY = "empty"
     PDF = "pdf"
     ZIP = "zip"
+    WORD = "word"
+    SHEETS = "sheets"
+    BINARY_SHEETS = "binary sheets"
+    SLIDES = "slides"
+    OPEN_TEXT = "open text"
+    OPEN_SHEETS = "open sheets"
+    OPEN_SLIDES = "open slides"
+    EPUB = "epub"
+    OLD_OFFICE = "old office"
+    RTF = "rtf"
+    HTML = "html"
+    MAIL = "mail"
     TEXT = "text"
     BINARY = "binary"
 
 
+# A ZIP with a list of content types is Microsoft's; the folder of its main part says what it is.
+_MICROSOFT = (("word/", Content.WORD), ("xl/workbook.bin", Content.BINARY_SHEETS), ("xl/", Content.SHEETS), ("ppt/", Content.SLIDES))
+# The others say it in a first part named mimetype.
+_MIMETYPES = (
+    (b"application/epub+zip", Content.EPUB),
+    (b"application/vnd.oasis.opendocument.text", Content.OPEN_TEXT),
+    (b"application/vnd.oasis.opendocument.spreadsheet", Content.OPEN_SHEETS),
+    (b"application/vnd.oasis.opendocument.presentation", Content.OPEN_SLIDES),
+)
+
+
 def sniff(source: Path) -> Content:
-    """What `source` holds. A UTF-16 text with its mark is text; any other NUL in the head makes a file binary."""
+    """What `source` holds. A UTF-16 text is text, with its mark or without; any other NUL in the head makes a file binary."""
     head = _head(source)
     if not head:
         return Content.EMPTY
     if b"%PDF-" in head[:1024]:
         return Content.PDF
     if head.startswith(_ZIP_MARKS):
-        return Content.ZIP
-    if head.startswith(_UTF16_MARKS):
-        return Content.TEXT
-    return Content.BINARY if b"\x00" in head or _signature(head) else Content.TEXT
+        return _inside_zip(source)
+    if head.startswith(_OLE_MARK):
+        return Content.OLD_OFFICE
+    if head.startswith(_RTF_MARK):
+        return Content.RTF
+    if wide := "utf-16" if head.startswith(_UTF16_MARKS) else wide_encoding(head):
+        head = head.decode(wide, "ignore").encode("utf-8", "ignore")
+    if b"\x00" in head or _signature(head):
+        return Content.BINARY
+    if _HTML.match(head):
+        return Content.HTML
+    return Content.MAIL if _is_mail(head) else Content.TEXT
 
 
 def describe(source: Path) -> str:
     """What a binary file seems to be, as words that end "This file is ..."."""
     return _signature(_head(source)) or "binary data"
+
+
+def directory_bytes(source: Path) -> int:
+    """How long the list of a ZIP's entries is, by its own account; 0 if it has none. Whoever opens a ZIP reads that list into memory."""
+    with source.open("rb") as file:
+        file.seek(max(0, source.stat().st_size - _TAIL_BYTES))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if not 0 <= end <= len(tail) - 22:
+        return 0
+    (length,) = struct.unpack_from("<I", tail, end + 12)
+    return int(length)
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """utf-16-le or utf-16-be if the bytes are that without a mark: of Western letters every other byte is nought, and none of the rest."""
+    even, odd = head[0::2], head[1::2]
+    for zeros, others, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if len(head) >= 4 and zeros.count(0) * 2 > len(zeros) and not others.count(0):
+            return name
+    return None
+
+
+def _inside_zip(source: Path) -> Content:
+    if directory_bytes(source) > _DIRECTORY_BYTES:
+        return Content.ZIP
+    try:
+        with zipfile.ZipFile(source) as archive:
+            names = archive.namelist()
+            if "[Content_Types].xml" in names:
+                return next((content for start, content in _MICROSOFT if any(name.startswith(start) for name in names)), Content.ZIP)
+            if "mimetype" in names:
+                with archive.open("mimetype") as part:
+                    said = part.read(_MIMETYPE_BYTES).strip()
+                return next((content for start, content in _MIMETYPES if said.startswith(start)), Content.ZIP)
+    except Exception:  # zipfile raises many kinds; whoever opens the archive says what is wrong with it
+        return Content.ZIP
+    return Content.ZIP
+
+
+def _is_mail(head: bytes) -> bool:
+    """A run of header lines from the first byte on, with those that only a mail has."""
+    found, position = set(), 0
+    while match := _HEADER.match(head, position):
+        found.add(match[1].lower())
+        position = match.end()
+    return found >= _MAIL_HEADERS and bool(found & _MAIL_ONLY)
 
 
 def _head(source: Path) -> bytes:

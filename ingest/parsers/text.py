@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from ingest.errors import FileRefused, LimitExceeded
 from ingest.limits import Limits
 from ingest.model import Kind, ParsedPage
 from ingest.parsers.base import ParserContext
+from ingest.parsers.sniff import HEAD_BYTES, wide_encoding
 
 # Enough to tell one encoding from another; the guess is quadratic in nothing but slow on whole books.
 _SAMPLE_BYTES = 200_000
@@ -32,7 +34,7 @@ class TextParser:
 
 def read_text(source: Path, limits: Limits) -> str:
     """The file's characters with line ends as `\\n`. Raises FileRefused if it is empty or binary, LimitExceeded if it is data."""
-    text = _decode(source.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
+    text = decoded(source.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise FileRefused("This file is empty. Check that it was saved, then upload it again.")
     if "\x00" in text:
@@ -41,19 +43,36 @@ def read_text(source: Path, limits: Limits) -> str:
     return text
 
 
-def _decode(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+def decoded(data: bytes) -> str:
+    """Bytes as characters: by their byte order mark, as UTF-16 without one, as UTF-8, else by what they look like."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
+    if wide := wide_encoding(data[:HEAD_BYTES]):
+        return data.decode(wide, errors="replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        guess = from_bytes(data[:_SAMPLE_BYTES]).best()
-        return data.decode(guess.encoding if guess else "utf-8", errors="replace")
+        return data.decode(_guessed(data[:_SAMPLE_BYTES]), errors="replace")
+
+
+def _guessed(sample: bytes) -> str:
+    """The encoding that a text looks like; where several look the same, the one that most files are in."""
+    matches = from_bytes(sample)
+    best = matches.best()
+    if best is None:
+        return "utf-8"
+    as_good = (match.encoding for match in matches if match.chaos <= best.chaos and match.coherence >= best.coherence)
+    return "cp1252" if "cp1252" in as_good else best.encoding
 
 
 def _check_size(text: str, limits: Limits) -> None:
     if len(text) > limits.text_chars:
         raise LimitExceeded(f"This text has {len(text):,} characters; {limits.text_chars:,} are read at most. Split it into parts.")
+    check_lines(text, limits)
+
+
+def check_lines(text: str, limits: Limits) -> None:
+    """Raises LimitExceeded for a line that is too long to be read by anybody."""
     longest = max(map(len, text.split("\n")))
     if longest > limits.line_chars:
         raise LimitExceeded(

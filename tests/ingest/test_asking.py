@@ -95,7 +95,7 @@ def test_it_reads_a_file_once_and_again_only_when_it_changed(files: list[Path], 
     def count() -> int:
         seen: list[Progress] = []
         read_sources(files, tmp_path / "home", ByteTokenizer(), seen.append)
-        return sum(progress.stage == "reading pages" for progress in seen)
+        return sum(progress.stage == "making chunks" and progress.done == progress.total for progress in seen)
 
     assert count() == 4
     assert count() == 0

@@ -21,10 +21,24 @@ def put(tmp_path: Path, content: bytes) -> Path:
     return source
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_it_reads_text_in_the_encodings_that_people_have(tmp_path: Path, encoding: str) -> None:
     text = "Die Gebühr beträgt 35 €. Über die Höhe entscheidet der Vorstand; die Mitglieder können widersprechen.\n" * 3
     assert read_text(put(tmp_path, text.encode(encoding)), LIMITS) == text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("latin-1", "Les frais s'élèvent à 35 francs. Après le délai, les intérêts sont dus; ça dépend de la durée écoulée.\n"),
+        ("shift_jis", "料金は三十五円です。会員は年に一度、理事会に異議を申し立てることができます。\n"),
+        ("cp1251", "Плата составляет 35 рублей. Решение принимает правление; члены могут возразить.\n"),
+    ],
+)
+def test_it_tells_encodings_by_what_the_text_looks_like(tmp_path: Path, encoding: str, text: str) -> None:
+    source = put(tmp_path, (text * 5).encode(encoding))
+    assert choose_parser(source, "a.txt", LIMITS).kind is Kind.TEXT
+    assert read_text(source, LIMITS) == text * 5
 
 
 def test_it_makes_all_line_ends_the_same(tmp_path: Path) -> None:
@@ -69,7 +83,7 @@ def test_it_refuses_text_named_pdf_and_says_how_to_go_on(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "name", "words"),
     [
-        (b"PK\x03\x04rest", "letter.docx", "Word document"),
+        (b"PK\x03\x04rest", "letter.docx", r"named \.docx but is damaged"),
         (b"PK\x03\x04rest", "more.zip", "archives are opened one level deep"),
         (b"\x89PNG\r\n\x1a\n", "photo.png", "a picture"),
         (b"ab\x00cd", "what", "binary data"),
