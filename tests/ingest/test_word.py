@@ -161,10 +161,9 @@ def test_it_is_told_by_its_content_and_is_no_archive(text: Text, name: str, tmp_
 
 def test_it_opens_no_external_entity(text: Text, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("SECRET")
-    attack = f'<!DOCTYPE d [<!ENTITY x SYSTEM "file://{tmp_path}/secret">]><w:document xmlns:w="{W}"><w:body><w:p><w:r><w:t>&x;</w:t></w:r></w:p>'
-    content = packages.changed(
-        EMPTY, lambda name, part: f"{attack}</w:body></w:document>".encode() if name == "word/document.xml" else part
-    )
+    document = f'<w:document xmlns:w="{W}"><w:body><w:p><w:r><w:t>&x;</w:t></w:r></w:p></w:body></w:document>'
+    attack = f'<!DOCTYPE d [<!ENTITY x SYSTEM "file://{tmp_path}/secret">]>{document}'.encode()
+    content = packages.changed(EMPTY, lambda name, part: attack if name == "word/document.xml" else part)
     with pytest.raises(FileRefused, match="declares XML entities"):
         text(content)
 
