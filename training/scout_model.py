@@ -71,14 +71,13 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.hidden, (config.heads + 2 * config.kv_heads) * config.head_dim, bias=False)
         self.out = nn.Linear(config.heads * config.head_dim, config.hidden, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
-        # x: [T, C]; cos, sin: [T, 1, D]
+    def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries [T, H, D], keys and values [T, G, D] of x [T, C]; cos and sin are [T, 1, D]."""
         heads = self.qkv(x).view(len(x), -1, self.head_dim)
         turned, values = heads[:, : -self.kv_heads], heads[:, -self.kv_heads :]
         if self.rope:
             turned = rotated(turned, cos, sin)
-        mixed: Tensor = self.out(attend(turned[:, : self.heads], turned[:, self.heads :], values).flatten(1))
-        return mixed
+        return turned[:, : self.heads], turned[:, self.heads :], values
 
 
 class FeedForward(nn.Module):
@@ -94,23 +93,35 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
+    """`before` and `after` are what stands around the attention: torch can compile them, for they know nothing of what a token sees."""
+
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.attention_norm = nn.RMSNorm(config.hidden, config.norm_eps)
         self.attention = Attention(config, layer)
         self.feed_forward_norm = nn.RMSNorm(config.hidden, config.norm_eps)
         self.feed_forward = FeedForward(config)
+        self.before, self.after = self._before, self._after
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), cos, sin, attend)
+        return self.after(x, attend(*self.before(x, cos, sin)))
+
+    def compile_parts(self) -> None:
+        self.before, self.after = torch.compile(self._before), torch.compile(self._after)
+
+    def _before(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.attention.project(self.attention_norm(x), cos, sin)
+
+    def _after(self, x: Tensor, mixed: Tensor) -> Tensor:
+        x = x + self.attention.out(mixed.flatten(1))
         out: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
         return out
 
 
 class ScoutModel(nn.Module):
     """A config's decoder with these weights, which are copied. `low_rank`: rank of what is added to `matrices`, which alone is trained
-    then; 0 trains the matrices themselves. `recompute`: keep only the layers' inputs for the way back. Raises ValueError for another kind
-    of model."""
+    then; 0 trains the matrices themselves. `recompute`: keep only the layers' inputs for the way back. `compiled`: see Layer. Raises
+    ValueError for another kind of model."""
 
     def __init__(
         self,
@@ -120,6 +131,7 @@ class ScoutModel(nn.Module):
         low_rank: int = 0,
         matrices: Sequence[str] = MATRICES,
         recompute: bool = False,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
         if config.experts or config.temperature or config.qk_norm or not config.tied:
@@ -139,6 +151,8 @@ class ScoutModel(nn.Module):
                     layer.set_submodule(name, LowRankLinear(layer.get_submodule(name).weight, low_rank))
                 else:
                     layer.get_submodule(name).requires_grad_(True)
+            if compiled:
+                layer.compile_parts()
 
     def batch(self, pack: Pack) -> Batch:
         device = self.embed.weight.device

@@ -45,13 +45,23 @@ class ScoutRun:
     number of `steps` may change."""
 
     def __init__(
-        self, folder: Path, base: Base, mixture: Mixture, settings: Settings, device: torch.device, *, recompute: bool = False
+        self,
+        folder: Path,
+        base: Base,
+        mixture: Mixture,
+        settings: Settings,
+        device: torch.device,
+        *,
+        recompute: bool = False,
+        compiled: bool = False,
     ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.step, self.seconds = settings, 0, 0.0
         self.curve: list[Point] = []
         self._folder, self._mixture, self._device, self._base = folder, mixture, device, base.fingerprint
-        self.model = ScoutModel(base.config, base.weights, low_rank=settings.low_rank, matrices=settings.matrices, recompute=recompute)
+        self.model = ScoutModel(
+            base.config, base.weights, low_rank=settings.low_rank, matrices=settings.matrices, recompute=recompute, compiled=compiled
+        )
         self.model.to(device).train()
         self._trained = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
         self._optimizer = torch.optim.AdamW(

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     base, tokenizer = convert(place, settings.layout), Tokenizer.open(place)
     library = Library.load(asked.data)
     mixture = Mixture(library, tokenizer, settings.seed, settings.tokens, settings.layout.attention_chunk, settings.shares)
-    run = ScoutRun(asked.out, base, mixture, settings, device, recompute=asked.recompute)
+    run = ScoutRun(asked.out, base, mixture, settings, device, recompute=asked.recompute, compiled=asked.compile)
     print(f"from step {run.step:,} on {device}, {len(library.ids):,} tokens in the library", file=sys.stderr, flush=True)
     run.train(deadline, Console(settings, deadline).point, asked.every)
 
@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int)
     made.add_argument("--fp32", action="store_true", help="no bf16")
     made.add_argument("--recompute", action="store_true", help="less memory, a third more time")
+    made.add_argument("--compile", action="store_true", help="compile the layers: a minute first, then more tokens a second")
     made.add_argument("--every", type=int, default=10, help="steps between two lines of progress")
     return made
 

@@ -1,0 +1,70 @@
+"""Nats a token of each kind of example: `python -m training.scout_measure --data FILE.npz [--run FOLDER]`.
+
+Of the base as it was (positions in every layer), of the base in the Scout layout, and of a run. The packs are of another seed than any
+training's but of the same library, so what a run has learnt by heart shows too: `./run evaluate` is what counts. Plain text alone is the
+share `keep`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.config import ModelConfig
+from engine.loading.bundled import default_folder, fetch
+from engine.tokenizer import Tokenizer
+from training.scout_convert import convert
+from training.scout_library import Library
+from training.scout_mixture import KEEP, Mixture, Shares
+from training.scout_model import ScoutModel
+from training.scout_pack import Pack
+from training.scout_run import run_settings, trained_weights
+from training.scout_settings import CONFIGS
+
+SEED = 1_000_003
+
+
+@torch.inference_mode()
+def nats(config: ModelConfig, weights: dict[str, Tensor], packs: Sequence[Pack], kinds: Sequence[str]) -> dict[str, float]:
+    """A token's mean of each kind that the packs hold."""
+    model = ScoutModel(config, weights).eval()
+    totals = torch.zeros(2, len(kinds))
+    for pack in packs:
+        loss = model.loss(model.batch(pack), len(kinds))
+        totals += torch.stack((loss.sums, loss.counts))
+    return {kind: round(float(total / count), 3) for kind, total, count in zip(kinds, *totals, strict=True) if count}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    asked = parser().parse_args(arguments)
+    place = fetch() if asked.base == default_folder() else asked.base
+    settings = run_settings(asked.run) if asked.run else CONFIGS["mini"]
+    base, shares = convert(place, settings.layout), Shares(kinds={KEEP: 1.0}) if asked.plain else settings.shares
+    mixture = Mixture(Library.load(asked.data), Tokenizer.open(place), SEED, asked.tokens, settings.layout.attention_chunk, shares)
+    packs = [mixture.pack(number, 1.0) for number in range(asked.packs)]
+    as_it_was = replace(base.plain, attention_chunk=settings.layout.attention_chunk)
+    models = {"base": (as_it_was, base.weights), "Scout layout": (base.config, base.weights)}
+    if asked.run:
+        models["run"] = base.config, trained_weights(asked.run, base)
+    for name, model in models.items():
+        print(name, nats(*model, packs, mixture.kinds), flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="file that training.scout_data made")
+    made.add_argument("--run", type=Path, help="folder that training.scout_train made")
+    made.add_argument("--base", type=Path, default=default_folder(), help="folder of the base model")
+    made.add_argument("--packs", type=int, default=8)
+    made.add_argument("--tokens", type=int, default=4096, help="of a pack")
+    made.add_argument("--plain", action="store_true", help="plain text alone")
+    return made
+
+
+if __name__ == "__main__":
+    main()
