@@ -71,7 +71,7 @@ def _members(archive: zipfile.ZipFile, into: Path, limits: Limits) -> Iterator[M
         yield Member(entry.filename, None if reason else target, reason)
     if not unpacked:
         found = f" ({'; '.join(reasons[:3])})" if reasons else ""
-        raise FileRefused(f"Nothing in this archive can be read{found}. Pack text, source code or PDF files, then upload it again.")
+        raise FileRefused(f"Nothing in this archive can be read{found}. Pack documents or source code, then upload it again.")
 
 
 def _refuse_hostile_name(name: str) -> None:

@@ -121,7 +121,7 @@ def _read_archive(name: str, file: Path, root: Path, tokenizer: Encoder, report:
             except IngestError as error:
                 report(Progress(f"skipped {member.path}: {error}", count, 0, "files"))
     if not found:
-        raise FileRefused("Nothing in this archive can be read. Pack text, source code or PDF files.")
+        raise FileRefused("Nothing in this archive can be read. Pack documents or source code.")
 
 
 def _read(name: str, path: str, file: Path, root: Path, tokenizer: Encoder, report: Report) -> Source:

@@ -45,6 +45,14 @@ def damaged(what: str) -> FileRefused:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """`kind` is the last word of its type: styles, slide, notesSlide. `target` is a part's name."""
+
+    kind: str
+    target: str
+
+
 @dataclass(frozen=True)
 class Package:
     """An open package."""
@@ -95,13 +103,19 @@ class Package:
     def xml_if_there(self, name: str) -> Element | None:
         return self.xml(name) if name in self.names else None
 
-    def related(self, part: str, kind: str) -> list[str]:
-        """The parts that `part` ('' for the package) names in a relation whose type ends in `kind`, in their order, with links left out."""
+    def relations(self, part: str) -> dict[str, Relation]:
+        """What `part` ('' for the package itself) names, by the id that it uses, in order. Links to elsewhere are left out."""
         folder, name = posixpath.split(part)
-        relations = self.xml_if_there(posixpath.join(folder, "_rels", f"{name}.rels"))
-        found = [] if relations is None else [relation for relation in relations if relation.get("Type", "").endswith(f"/{kind}")]
-        inside = [relation for relation in found if relation.get("TargetMode") != "External"]
-        return [resolved(part, relation.get("Target", "")) for relation in inside]
+        found = self.xml_if_there(posixpath.join(folder, "_rels", f"{name}.rels"))
+        inside = [] if found is None else [relation for relation in found if relation.get("TargetMode") != "External"]
+        return {
+            relation.get("Id", ""): Relation(relation.get("Type", "").rpartition("/")[2], resolved(part, relation.get("Target", "")))
+            for relation in inside
+        }
+
+    def related(self, part: str, kind: str) -> list[str]:
+        """The parts that `part` names in relations of a kind."""
+        return [relation.target for relation in self.relations(part).values() if relation.kind == kind]
 
 
 def resolved(part: str, target: str) -> str:

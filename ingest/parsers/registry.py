@@ -7,35 +7,46 @@ from pathlib import Path, PurePosixPath
 from ingest.errors import FileRefused, LimitExceeded
 from ingest.limits import Limits
 from ingest.parsers.base import Parser
+from ingest.parsers.book import read_book
 from ingest.parsers.code import CODE_PARSER, is_code
+from ingest.parsers.mail import read_mail
+from ingest.parsers.open_document import read_open_sheets, read_open_text
 from ingest.parsers.parts import PartsParser
 from ingest.parsers.pdf import PdfParser
+from ingest.parsers.rich_text import read_rich_text
+from ingest.parsers.sheets import read_separated, read_workbook
+from ingest.parsers.slides import read_slides
 from ingest.parsers.sniff import Content, describe, sniff
 from ingest.parsers.text import TextParser
 from ingest.parsers.web import read_web_page
 from ingest.parsers.word import read_word
 
 _TEXT_PARSER = TextParser()
+_SEPARATED_PARSER = PartsParser(read_separated)
 _PARSERS: dict[Content, Parser] = {
     Content.PDF: PdfParser(),
     Content.WORD: PartsParser(read_word),
+    Content.SHEETS: PartsParser(read_workbook),
+    Content.SLIDES: PartsParser(read_slides),
+    Content.OPEN_TEXT: PartsParser(read_open_text),
+    Content.OPEN_SHEETS: PartsParser(read_open_sheets),
+    Content.EPUB: PartsParser(read_book),
     Content.HTML: PartsParser(read_web_page),
+    Content.RTF: PartsParser(read_rich_text),
+    Content.MAIL: PartsParser(read_mail),
 }
 # What is not read, as words after "This file is", and what to do.
 _REFUSED = {
     Content.BINARY_SHEETS: "an Excel workbook in binary form. Save it as .xlsx",
-    Content.SHEETS: "an Excel workbook, which is not read yet. Save it as PDF",
-    Content.SLIDES: "a PowerPoint presentation, which is not read yet. Save it as PDF",
-    Content.OPEN_TEXT: "an OpenDocument text, which is not read yet. Save it as PDF",
-    Content.OPEN_SHEETS: "an OpenDocument spreadsheet, which is not read. Save it as .xlsx",
-    Content.OPEN_SLIDES: "an OpenDocument presentation, which is not read. Save it as .pptx",
-    Content.EPUB: "an EPUB book, which is not read yet. Save it as PDF",
+    Content.OPEN_SLIDES: "an OpenDocument presentation. Save it as .pptx",
 }
 # Names whose files are never text, and never archives: a damaged or mistaken one is told so by its name.
 _PACKAGES = frozenset("docx docm dotx xlsx xlsm xlsb pptx pptm odt ods odp epub".split())  # noqa: SIM905 -- words read better than a list
+_SEPARATED_NAMES = frozenset({"csv", "tsv"})
 _HTML_NAMES = frozenset({"html", "htm", "xhtml"})
-# An encrypted office file is an older one that holds the new one, and this is the name of what it holds.
+# Older office files are folders of named parts. An encrypted new one is such a folder with the new one in it.
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_OUTLOOK = "__properties_version1.0".encode("utf-16-le")
 
 
 def choose_parser(source: Path, path: str, limits: Limits) -> Parser:
@@ -69,6 +80,8 @@ def _text_parser(path: str) -> Parser:
         raise FileRefused("This file is named .pdf but holds plain text. Rename it to .txt, or export it as PDF, then upload it again.")
     if extension in _PACKAGES or extension == "zip":
         raise FileRefused(f"This file is named .{extension} but holds plain text. Rename it to .txt, then upload it again.")
+    if extension in _SEPARATED_NAMES:
+        return _SEPARATED_PARSER
     return CODE_PARSER if is_code(path) else _TEXT_PARSER
 
 
@@ -76,12 +89,8 @@ def _refusal(source: Path, path: str, content: Content) -> str:
     extension = _extension(path)
     if content in _REFUSED:
         return f"This file is {_REFUSED[content]}, then upload that."
-    if content is Content.OLD_OFFICE and _ENCRYPTED in source.read_bytes():
-        return (
-            "This file is locked with a password. Open it in Office, save it without one (File, Info, Protect), then upload the new file."
-        )
     if content is Content.OLD_OFFICE:
-        return "This file is an older Microsoft Office file. Save it as .docx, .xlsx or .pptx, then upload that."
+        return _old_office_refusal(source.read_bytes())
     if content is Content.ZIP and extension in _PACKAGES:
         return (
             f"This file is named .{extension} but is damaged, or a ZIP archive of something else. Save it as a new file, then upload that."
@@ -89,6 +98,16 @@ def _refusal(source: Path, path: str, content: Content) -> str:
     if content is Content.ZIP:
         return "This file is a ZIP archive inside another upload; archives are opened one level deep. Upload it by itself."
     return f"This file is {describe(source)}, not a document with text. PDF, office files, books, mails, text and code are read."
+
+
+def _old_office_refusal(data: bytes) -> str:
+    if _ENCRYPTED in data:
+        return (
+            "This file is locked with a password. Open it in Office, save it without one (File, Info, Protect), then upload the new file."
+        )
+    if _OUTLOOK in data:
+        return "This file is an Outlook message. Save it as .eml, or print it as PDF, then upload that."
+    return "This file is an older Microsoft Office file. Save it as .docx, .xlsx or .pptx, then upload that."
 
 
 def _extension(path: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+_LINES_AT_ONCE = 500
+
 
 def table_text(rows: Iterable[Sequence[str]]) -> str:
     """The rows, a line break after each; '' where no cell says anything. Empty rows and empty columns at the right are left out."""
@@ -17,21 +19,40 @@ def table_text(rows: Iterable[Sequence[str]]) -> str:
     return "".join(_lines(filled, width))
 
 
-def row_text(cells: Sequence[str], width: int) -> str:
-    """One row of a table of `width` columns."""
-    return f"| {' | '.join([*cells, *[''] * (width - len(cells))])} |\n"
+def sheet_text(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The rows of a sheet in pieces of some hundred lines, however many there are.
 
-
-def rule_text(width: int) -> str:
-    """What stands under a table's first row."""
-    return row_text(["---"] * width, width)
+    An empty row ends a table. Rows of one cell above a table are its title; the first row with more is its first row.
+    """
+    lines: list[str] = []
+    width = 0
+    for cells in map(_trimmed, rows):
+        if not cells:
+            lines += [] if not lines or lines[-1] == "\n" else ["\n"]
+            width = 0
+        elif width:
+            lines.append(_row(cells, width))
+        elif len(cells) == 1:
+            lines.append(f"{cells[0]}\n")
+        else:
+            lines += ["\n"] if lines and lines[-1] != "\n" else []
+            width = len(cells)
+            lines += [_row(cells, width), _row(["---"] * width, width)]
+        if len(lines) >= _LINES_AT_ONCE:
+            yield "".join(lines[:-1])
+            lines = lines[-1:]
+    yield "".join([*lines, "\n"])
 
 
 def _lines(rows: list[list[str]], width: int) -> Iterator[str]:
-    yield row_text(rows[0], width)
-    yield rule_text(width)
+    yield _row(rows[0], width)
+    yield _row(["---"] * width, width)
     for row in rows[1:]:
-        yield row_text(row, width)
+        yield _row(row, width)
+
+
+def _row(cells: Sequence[str], width: int) -> str:
+    return f"| {' | '.join([*cells, *[''] * (width - len(cells))])} |\n"
 
 
 def _trimmed(row: Sequence[str]) -> list[str]:

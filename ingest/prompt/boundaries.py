@@ -1,9 +1,9 @@
 """Where a chunk's body may end: the best boundary in a window of characters. Knows no tokens.
 
 Best first: a page or section, or in code a definition at the margin, then one inside another; a clause or a heading in capitals; a
-paragraph; an item of a clause; a sentence; a line; a word. PDFs seldom have blank lines between clauses, so a clause is known by its
-number at a line's beginning. A cut leaves line breaks with what they end and a space with what follows it, which is how the tokenizer's
-own words begin.
+paragraph; an item of a clause; a row of a table; a sentence; a line; a word. PDFs seldom have blank lines between clauses, so a clause is
+known by its number at a line's beginning. A cut leaves line breaks with what they end and a space with what follows it, which is how the
+tokenizer's own words begin.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ _SENTENCE = re.compile(r"[.!?;:][\"'”’)\]]*(?=[ \t\n])\n*")
 _LINE = re.compile(r"\n")
 _WORD = re.compile(r"(?<=\S)(?=[ \t])")
 _PAGE = re.compile(r"\f")
-_SECTION = re.compile(r"\n(?=#{1,6} )")
+_SECTION = re.compile(r"\n(?=#{1,6} |[^\s|].{0,99}\n([=~^])\1{2,}[ \t]*\n)")
+_ROW = re.compile(r"\n(?=\|)")
 _CLAUSE = re.compile(
     r"\n(?=[ \t]*(?:"
     r"(?:\d{1,3}(?:\.\d{1,3})?\.?"
@@ -34,7 +35,7 @@ _DEFINITION = re.compile(
 
 _ORDER: dict[Kind, tuple[re.Pattern[str], ...]] = {
     Kind.PAGED: (_PAGE, _CLAUSE, _PARAGRAPH, _ITEM, _SENTENCE, _LINE, _WORD),
-    Kind.TEXT: (_SECTION, _CLAUSE, _PARAGRAPH, _ITEM, _SENTENCE, _LINE, _WORD),
+    Kind.TEXT: (_SECTION, _CLAUSE, _PARAGRAPH, _ITEM, _ROW, _SENTENCE, _LINE, _WORD),
     Kind.CODE: (_AT_MARGIN, _DEFINITION, _PARAGRAPH, _LINE, _WORD),
 }
 

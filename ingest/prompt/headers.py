@@ -1,4 +1,4 @@
-"""Which header a span of a document's text gets: its page, its lines, or the heading that it stands under. Counts no tokens."""
+"""Which header a span of a document's text gets: its page, its lines, or the heading and the table that it stands in. Counts no tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ingest.model import Kind, PageSummary
 from ingest.prompt.page_map import line_starts
-from ingest.prompt.wording import code_header, headings, paged_header, text_header
+from ingest.prompt.wording import code_header, headings, paged_header, tables, text_header
 
 Header = Callable[[int, int], str]
 """(start_char, end_char) of a body -> the header before it."""
@@ -21,7 +21,7 @@ def header_for(kind: Kind, name: str, text: str, pages: Sequence[PageSummary]) -
         return _paged(name, [page.start_char for page in pages])
     if kind is Kind.CODE:
         return _code(name, text)
-    return _text(name, headings(text))
+    return _text(name, headings(text), tables(text))
 
 
 def _paged(name: str, starts: list[int]) -> Header:
@@ -33,12 +33,14 @@ def _code(path: str, text: str) -> Header:
     return lambda start, end: code_header(path, *np.searchsorted(starts, [start, end - 1], side="right").tolist())
 
 
-def _text(name: str, found: list[tuple[int, str]]) -> Header:
-    offsets = [offset for offset, _ in found]
+def _text(name: str, found: list[tuple[int, str]], rows: list[tuple[int, int, str]]) -> Header:
+    headings_at, tables_at = [offset for offset, _ in found], [offset for offset, _, _ in rows]
 
     def header(start: int, end: int) -> str:  # noqa: ARG001 -- every Header takes both
-        above = bisect_right(offsets, start) - 1
-        opens_body = above >= 0 and offsets[above] == start  # the body itself says it
-        return text_header(name, "" if above < 0 or opens_body else found[above][1])
+        above = bisect_right(headings_at, start) - 1
+        opens_body = above >= 0 and headings_at[above] == start  # the body itself says it
+        table = bisect_right(tables_at, start) - 1
+        inside = table >= 0 and start < rows[table][1]
+        return text_header(name, "" if above < 0 or opens_body else found[above][1], rows[table][2] if inside else "")
 
     return header

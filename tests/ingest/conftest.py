@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from ingest.document import read_document
-from ingest.model import DocumentSummary
+from ingest.limits import Limits
+from ingest.model import DocumentSummary, Kind
+from ingest.parsers.base import ParserContext
+from ingest.parsers.registry import choose_parser, is_archive
 from ingest.storage import DocumentFolder
 
 
@@ -56,5 +59,20 @@ def read(
     def read_bytes(name: str, content: bytes) -> tuple[DocumentFolder, DocumentSummary]:
         folder = stored(content)
         return folder, read_document(name, "", folder, tokenizer)
+
+    return read_bytes
+
+
+@pytest.fixture
+def text_of(tmp_path: Path) -> Callable[..., str]:
+    """Parses bytes under a name, in this process: the text of a document without pages."""
+
+    def read_bytes(content: bytes, name: str = "file", limits: Limits | None = None) -> str:
+        source = tmp_path / "original"
+        source.write_bytes(content)
+        parser = choose_parser(source, name, limits or Limits())
+        assert parser.kind is Kind.TEXT
+        assert not is_archive(source, name)
+        return "".join(page.text for page in parser.parse(source, ParserContext(limits or Limits())))
 
     return read_bytes

@@ -121,6 +121,25 @@ def test_it_finds_markdown_and_clause_headings() -> None:
     assert [heading for _, heading in headings(text)] == ["Top", "11. Term and termination", "SECTION 4 - Fees", "ARTICLE IX Taxes"]
 
 
+def test_it_finds_underlined_headings() -> None:
+    text = "=====\nGuide\n=====\n\nFees\n----\nText.\n\n| a | b |\n| --- | --- |\n- x\n---\nno\n\nParts\n~~~~~\n"
+    assert [heading for _, heading in headings(text)] == ["Guide", "Fees", "- x", "Parts"]
+
+
+def test_a_chunk_that_begins_inside_a_table_names_its_first_row() -> None:
+    rows = "".join(f"| Service {number} | {number} euros a month |\n" for number in range(60))
+    text = f"# Fees\n\nAs agreed.\n\n| Service | Fee |\n| --- | --- |\n{rows}\nAfter the table.\n\n" + "Words of the end.\n\n" * 20
+    built = build(text, tokens=120)
+    starts = [int(row["start_char"]) for row in built.rows]
+    header = header_for(Kind.TEXT, "a.xlsx", text, [])
+    inside = [start for start in starts if text[start:].startswith("| Service ") and start > text.index("| Service 0 ")]
+    assert len(inside) > 3
+    assert all(header(start, start + 1) == "[a.xlsx]\nFees\n| Service | Fee |\n" for start in inside)
+    assert all(text[start - 1] == "\n" for start in starts[1:])
+    assert header(text.index("After"), text.index("After") + 1) == "[a.xlsx]\nFees\n"
+    assert header(0, 1) == "[a.xlsx]\n"
+
+
 def test_it_looks_for_headings_in_a_line_of_blanks_in_no_time() -> None:
     text = "# Fees" + " " * 300_000 + "x\n## Dues ##" + " " * 300_000 + "\n"
     assert [heading for _, heading in headings(text)] == ["Fees", "Dues"]
