@@ -1,7 +1,8 @@
 """Prepares the library that Scout Mini is trained on: `python -m training.scout_data --data FOLDER --out FILE.npz`.
 
 FOLDER holds the data sets (training/scan_sources.py names them) and plain texts in zip files, those that there are. Documents that other
-parts of the training hold back to measure with are left out. Some minutes, once; FILE is all that training needs beside the base model.
+parts of the training hold back to measure with are left out, or with `--held-back` they are all there is: for training/scout_measure.py.
+Some minutes, once; FILE is all that training needs beside the base model.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from zlib import crc32
 
 from engine.loading.bundled import fetch
 from engine.tokenizer import Tokenizer
@@ -28,13 +30,17 @@ NOISY = 0.1  # of the documents with pages
 PLAIN_ZIPS = ("novels.zip", "technical-text.zip")
 MOST_PLAIN_CHARACTERS = 400_000  # of one text
 
-Held = frozenset[tuple[str, str]]
+PLAIN = "plain"
+HELD_PLAIN = 20  # one plain text in so many
+
+Taken = Callable[[str, str], bool]
 
 
-def library_from(folder: Path, tokenizer: Tokenizer, seed: int, held: Held, *, code: int, told: Callable[[str], None]) -> Library:
-    """`code`: files of the standard library at most. `told` hears what is being done. Raises FileNotFoundError for an empty folder."""
+def library_from(folder: Path, tokenizer: Tokenizer, seed: int, taken: Taken, *, code: int, told: Callable[[str], None]) -> Library:
+    """Of the documents that are `taken`, by source and name, the first `code` files of the standard library that have something to ask, and
+    the plain texts. `told` hears what is being done. Raises FileNotFoundError for an empty folder."""
     random_ = random.Random(seed)  # noqa: S311 (a sample, no secret)
-    found = [each for each in with_questions(folder, random_) if (each.source, each.name) not in held]
+    found = [each for each in with_questions(folder, random_) if taken(each.source, each.name)]
     found += code_documents(code, random_)
     with tempfile.TemporaryDirectory() as scratch:
         making = Making(tokenizer, random_, Path(scratch))
@@ -42,8 +48,9 @@ def library_from(folder: Path, tokenizer: Tokenizer, seed: int, held: Held, *, c
             told(source)
             making.add_source([spoiled(document, random_) for document in own])
         for document in plain_texts(folder):
-            told(document.name)
-            making.add_plain(document)
+            if taken(document.source, document.name):
+                told(document.name)
+                making.add_plain(document)
         return making.done()
 
 
@@ -79,14 +86,19 @@ def plain_texts(folder: Path) -> Iterator[Document]:
             with zipfile.ZipFile(folder / name) as archive:
                 for member in sorted(each for each in archive.namelist() if not each.endswith("/")):
                     text = archive.read(member).decode("utf-8", "replace").replace("\r\n", "\n")[:MOST_PLAIN_CHARACTERS]
-                    yield Document("plain", Path(member).name, text, (), closed=False)
+                    yield Document(PLAIN, Path(member).name, text, (), closed=False)
 
 
-def held_back(folder: Path) -> Held:
-    """Source and name of the documents that the scan head and the reading head are measured on."""
+def held_back(folder: Path) -> Taken:
+    """Whether a document is one of those that the scan head and the reading head are measured on, or of the plain texts held back."""
     found = documents(folder, random.Random(HELD_SEED))  # noqa: S311 (a sample, no secret)
     of_source = {source: [each for each in found if each.source == source] for source in HELD}
-    return frozenset((source, each.name) for source, own in of_source.items() for each in own[: HELD[source]])
+    names = {(source, each.name) for source, own in of_source.items() for each in own[: HELD[source]]}
+
+    def held(source: str, name: str) -> bool:
+        return crc32(name.encode()) % HELD_PLAIN == 0 if source == PLAIN else (source, name) in names
+
+    return held
 
 
 def main() -> None:
@@ -95,11 +107,14 @@ def main() -> None:
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--code", type=int, default=300, help="files of the standard library, at most")
+    made.add_argument("--held-back", action="store_true", help="the documents held back, and no code")
     asked = made.parse_args()
-    held = held_back(asked.data)
-    library = library_from(
-        asked.data, Tokenizer.open(fetch()), asked.seed, held, code=asked.code, told=lambda name: print(name, flush=True)
-    )
+    held, code = held_back(asked.data), 0 if asked.held_back else asked.code
+
+    def taken(source: str, name: str) -> bool:
+        return held(source, name) == asked.held_back
+
+    library = library_from(asked.data, Tokenizer.open(fetch()), asked.seed, taken, code=code, told=lambda name: print(name, flush=True))
     library.save(asked.out)
     print(f"{len(library.ids):,} tokens in {len(library):,} chunks, {len(library.tasks):,} tasks, {asked.out.stat().st_size:,} bytes")
 

@@ -1,8 +1,8 @@
 """Nats a token of each kind of example: `python -m training.scout_measure --data FILE.npz [--run FOLDER]`.
 
-Of the base as it was (positions in every layer), of the base in the Scout layout, and of a run. The packs are of another seed than any
-training's but of the same library, so what a run has learnt by heart shows too: `./run evaluate` is what counts. Plain text alone is the
-share `keep`.
+Of the base as it was (positions in every layer), of the base in the Scout layout, and of a run. FILE is a library of documents held back
+(`scout_data --held-back`), else what a run has learnt by heart shows too. Plain text alone is the share `keep`. Answers are scored by
+`./run evaluate`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from training.scout_library import Library
 from training.scout_mixture import KEEP, Mixture, Shares
 from training.scout_model import ScoutModel
 from training.scout_pack import Pack
-from training.scout_run import run_settings, trained_weights
+from training.scout_run import default_device, run_settings, trained_weights
 from training.scout_settings import CONFIGS
 
 SEED = 1_000_003
 
 
 @torch.inference_mode()
-def nats(config: ModelConfig, weights: dict[str, Tensor], packs: Sequence[Pack], kinds: Sequence[str]) -> dict[str, float]:
+def nats(
+    config: ModelConfig, weights: dict[str, Tensor], packs: Sequence[Pack], kinds: Sequence[str], device: torch.device
+) -> dict[str, float]:
     """A token's mean of each kind that the packs hold."""
-    model = ScoutModel(config, weights).eval()
-    totals = torch.zeros(2, len(kinds))
+    model = ScoutModel(config, weights).to(device).eval()
+    totals = torch.zeros(2, len(kinds), device=device)
     for pack in packs:
         loss = model.loss(model.batch(pack), len(kinds))
         totals += torch.stack((loss.sums, loss.counts))
-    return {kind: round(float(total / count), 3) for kind, total, count in zip(kinds, *totals, strict=True) if count}
+    return {kind: round(total / count, 3) for kind, total, count in zip(kinds, *totals.tolist(), strict=True) if count}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.run:
         models["run"] = base.config, trained_weights(asked.run, base)
     for name, model in models.items():
-        print(name, nats(*model, packs, mixture.kinds), flush=True)
+        print(name, nats(*model, packs, mixture.kinds, default_device()), flush=True)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -157,10 +158,10 @@ class ScoutModel(nn.Module):
     def batch(self, pack: Pack) -> Batch:
         device = self.embed.weight.device
         cos, sin = angles(torch.from_numpy(pack.positions).to(device), self.frequencies, torch.float32)
-        ids, weights, kinds = (torch.from_numpy(each).to(device) for each in (pack.ids, pack.weights, pack.kinds))
-        targets = weights.nonzero()[:, 0]
-        foretold = ids[targets], weights[targets], kinds[targets]
-        return Batch(ids, cos, sin, attention(pack.near, device), attention(pack.far, device), targets - 1, *foretold)
+        counted = np.flatnonzero(pack.weights)  # here and not on the device, which then need not be waited for
+        foretold = pack.ids[counted], pack.weights[counted], pack.kinds[counted]
+        ids, rows, targets, weights, kinds = (torch.from_numpy(each).to(device) for each in (pack.ids, counted - 1, *foretold))
+        return Batch(ids, cos, sin, attention(pack.near, device), attention(pack.far, device), rows, targets, weights, kinds)
 
     def hidden(self, batch: Batch) -> Tensor:
         """[T, C]."""

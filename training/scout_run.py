@@ -164,6 +164,10 @@ class ScoutRun:
         self.curve = [Point(*each) for each in json.loads(state["curve"])]
 
 
+def default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def read_checkpoint(folder: Path, device: torch.device) -> dict[str, Any]:
     """Raises FileNotFoundError."""
     state: dict[str, Any] = torch.load(folder / CHECKPOINT, map_location=device, weights_only=True)

@@ -21,7 +21,7 @@ from training.scout_convert import convert
 from training.scout_library import Library
 from training.scout_mixture import Mixture
 from training.scout_model import MATRICES
-from training.scout_run import Point, ScoutRun
+from training.scout_run import Point, ScoutRun, default_device
 from training.scout_settings import CONFIGS, Settings
 
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     asked = parser().parse_args(arguments)
     deadline = time.monotonic() + asked.minutes * 60
     settings = chosen(asked)
-    device = torch.device(asked.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = torch.device(asked.device) if asked.device else default_device()
     torch.set_float32_matmul_precision("high")
     place = fetch() if asked.base == default_folder() else asked.base
     base, tokenizer = convert(place, settings.layout), Tokenizer.open(place)
@@ -65,7 +65,10 @@ def chosen(asked: argparse.Namespace) -> Settings:
         given["matrices"] = tuple(asked.matrices)
     if asked.fp32:
         given["bf16"] = False
-    return replace(CONFIGS[asked.config], **given)
+    named = CONFIGS[asked.config]
+    if asked.joined is not None:
+        given["shares"] = replace(named.shares, joined=asked.joined)
+    return replace(named, **given)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--low-rank", type=int, help="rank of what is trained instead of the matrices themselves")
     made.add_argument("--matrices", nargs="+", choices=MATRICES)
     made.add_argument("--seed", type=int)
+    made.add_argument("--joined", type=float, help="share of the asked examples that are read in one window")
     made.add_argument("--fp32", action="store_true", help="no bf16")
     made.add_argument("--recompute", action="store_true", help="less memory, a third more time")
     made.add_argument("--compile", action="store_true", help="compile the layers: a minute first, then more tokens a second")

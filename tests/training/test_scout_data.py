@@ -19,7 +19,7 @@ from tests.engine.prompts import make_prompt
 from tests.training.scout import save_base
 from training.scan_sources import Document, Question
 from training.scout_code import asked
-from training.scout_data import spoiled
+from training.scout_data import held_back, spoiled
 from training.scout_format import ANSWER_WEIGHT, Format, Shown, Told
 from training.scout_library import Library, Making
 from training.scout_mixture import KEEP, KEEP_TOKENS, Mixture, Shares
@@ -140,6 +140,15 @@ def test_what_does_not_fit_is_not_cut(library: Library, tokenizer: Tokenizer) ->
     assert mixture(library, tokenizer)._asked("read", random.Random(1), 1.0, 100) is None
     keeping = mixture(library, tokenizer, tokens=KEEP_TOKENS + 50, kinds={KEEP: 1.0}).pack(0, 0.0)
     assert keeping.tokens == KEEP_TOKENS + 50
+
+
+def test_the_same_documents_are_held_back_as_from_the_scan_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [replace(story("covid"), name=f"paper {number}") for number in range(9)]
+    monkeypatch.setattr("training.scout_data.documents", lambda *_: found)
+    held = held_back(Path("anywhere"))
+    assert [held("covid", each.name) for each in found] == [True] * 3 + [False] * 6
+    assert not held("wikipedia", "paper 0")
+    assert 0.02 < np.mean([held("plain", f"novel {number}") for number in range(400)]) < 0.08
 
 
 def test_a_bad_scan_says_where_each_character_went() -> None:

@@ -31,7 +31,7 @@ from tests.engine.composed_reference import composed_logits
 from tests.engine.fed import tokens
 from tests.engine.prompts import make_prompt
 from tests.training.scout import save_base
-from training import scout_export, scout_train
+from training import scout_export, scout_measure, scout_train
 from training.scout_convert import convert
 from training.scout_data import library_from
 from training.scout_export import RANK, export_adapter, export_merged
@@ -75,7 +75,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def library(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
     data = write_data(tmp_path_factory.mktemp("data") / "train")
-    made = library_from(data, Tokenizer.open(place), 1, frozenset(), code=3, told=lambda _: None)
+    made = library_from(data, Tokenizer.open(place), 1, lambda *_: True, code=3, told=lambda _: None)
     made.save(path := tmp_path_factory.mktemp("library") / "library.npz")
     kept = Library.load(path)
     assert kept.tasks == made.tasks
@@ -211,6 +211,10 @@ def test_the_commands_train_and_export(place: Path, library: Library, tmp_path: 
     assert "from step 0 on cpu" in told
     assert "step 2 of 2, loss " in told
     assert "tokens/s, 0.0 min left now" in told
+    scout_measure.main(["--data", str(tmp_path / "library.npz"), "--run", str(tmp_path / "run"), "--base", str(place), "--packs", "2"])
+    base, layout, trained = capsys.readouterr().out.splitlines()
+    assert (base.split()[0], layout.split()[0], trained.split()[0]) == ("base", "Scout", "run")
+    assert len({base.split("{")[1], layout.split("{")[1], trained.split("{")[1]}) == 3
     exporting = [
         "--run",
         str(tmp_path / "run"),
