@@ -1,0 +1,57 @@
+"""Word files, workbooks and mails in the application: uploaded by their owner, asked, and opened at the quote, with what stands around it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from docx.document import Document as WordDocument
+from playwright.sync_api import Page, expect
+
+from tests.browser.looks import looks
+from tests.browser.test_whole_way import ask, new_collection, upload
+from tests.ingest import packages
+from tests.ingest.test_mail import mail
+from tests.ingest.test_sheets import saved, workbook
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+
+
+def lease(document: WordDocument) -> None:
+    document.add_heading("Lease of the boathouse", 0)
+    document.add_heading("Term", 1)
+    document.add_paragraph("The lease begins on 1 March 2026 and lasts five years, unless one party ends it as this agreement says.")
+    document.add_heading("Termination", 1)
+    document.add_paragraph("Each party may terminate this lease with a notice of four months, in writing, to the end of a quarter.")
+    document.add_heading("Rent", 1)
+    table = document.add_table(4, 3)
+    cells = [("Part", "Rent a month", "Due"), ("Slipway", "120 euros", "1st"), ("Loft", "80 euros", "1st"), ("Yard", "40 euros", "15th")]
+    for row, words in enumerate(cells):
+        for column, word in enumerate(words):
+            table.cell(row, column).text = word
+    for item in ("the keys", "the winch", "the radio"):
+        document.add_paragraph(item, "List Bullet")
+
+
+def test_they_are_read_asked_and_opened_at_the_quote(page: Page, tmp_path: Path) -> None:
+    message = mail()
+    message.set_content("Dear Ann,\n\nthe winch was repaired on 3 April.\n")
+    (tmp_path / "lease.docx").write_bytes(packages.word(lease))
+    (tmp_path / "prices.xlsx").write_bytes(saved(workbook(Prices=[["Item", "Fee"], ["Winch", 45], ["Crane", 190]])))
+    (tmp_path / "winch.eml").write_bytes(message.as_bytes())
+    new_collection(page, "Boathouse")
+    upload(page, *sorted(tmp_path.iterdir()))
+    expect(page.locator("#documents .state.ready")).to_have_count(3, timeout=120_000)
+    looks(page, "office-files")
+    ask(page, "How much notice is needed to terminate the lease?")
+    page.locator("#answer .citation-link").first.click(timeout=60_000)
+    mark = page.locator("#source mark").first
+    expect(mark).to_be_in_viewport()
+    expect(page.locator("#source")).to_contain_text("notice of four months")
+    expect(page.locator("#source")).to_contain_text("| Slipway | 120 euros | 1st |")
+    looks(page, "office-quote")
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("Boathouse")).click()
+    page.locator(".document-name").get_by_role("link", name="winch.eml", exact=True).click()
+    expect(page.locator("#source")).to_contain_text("Subject: The fee for März")
