@@ -13,11 +13,20 @@ from django.urls import reverse
 from ingest.errors import FileRefused
 from webapp.accounts.models import User
 from webapp.library import viewer
+from webapp.library.built import built_pieces
 from webapp.library.models import Collection, Document, DocumentState, Page
 from webapp.library.strip import strip_of
 from webapp.library.viewer import outline, view_document
 
 pytestmark = pytest.mark.django_db
+
+
+def test_what_a_text_is_built_of_stands_back_and_stays_where_it_is() -> None:
+    text = "# Rent\n\n| Part | Due |\n| --- | --- |\n| Loft | 1st |\nno # heading\n#\n| no row"
+    pieces = built_pieces(text)
+    assert "".join(piece for piece, _ in pieces) == text
+    assert [piece for piece, css in pieces if css == "heading"] == ["Rent"]
+    assert " ".join("".join(piece for piece, css in pieces if not css).split()) == "Part Due Loft 1st no # heading # | no row"
 
 
 @pytest.fixture

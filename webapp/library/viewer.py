@@ -21,6 +21,7 @@ from pygments.util import ClassNotFound
 from ingest.model import Box, Kind
 from ingest.prompt.page_map import PageMap
 from ingest.render import PANE
+from webapp.library.built import built_pieces
 from webapp.library.models import Document, Page
 
 PAGES_BEFORE = 1
@@ -247,7 +248,9 @@ def _lexer(document: Document) -> Lexer | None:
 
 
 def _coloured(document: Document, text: str, start: int, end: int) -> list[tuple[str, str]]:
-    """The characters start..end as (text, CSS class)."""
+    """The characters start..end, which begin a line, as (text, CSS class)."""
+    if document.kind == Kind.TEXT:
+        return built_pieces(text[start:end])
     lexer = _lexer(document)
     if lexer is None:
         return [(text[start:end], "")]
