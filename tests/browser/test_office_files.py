@@ -1,4 +1,4 @@
-"""Word files, workbooks and mails in the application: uploaded by their owner, asked, and opened at the quote, with what stands around it."""
+"""Word files, workbooks and mails in the application: uploaded by their owner, asked, and opened at the quote in what stands around it."""
 
 from __future__ import annotations
 
