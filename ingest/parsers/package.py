@@ -24,7 +24,8 @@ from ingest.limits import Limits
 Element: TypeAlias = Any
 """An element of lxml, which has no public name for the type."""
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError, UnicodeDecodeError, OSError)
+# What zipfile raises for a part that is not as it should be.
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError, UnicodeDecodeError, OSError)
 
 
 @contextmanager
@@ -85,7 +86,7 @@ class Package:
         """A part's bytes. Raises FileRefused if it is missing or damaged."""
         try:
             return self.archive.read(name)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise damaged(self.what) from error
 
     def xml(self, name: str) -> Element:

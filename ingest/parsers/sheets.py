@@ -13,12 +13,13 @@ from typing import Any
 import openpyxl
 
 from ingest.limits import Limits
-from ingest.parsers.package import damaged, opened
+from ingest.parsers.package import BROKEN, damaged, opened
 from ingest.parsers.tables import sheet_text
 from ingest.parsers.text import read_text
 
 _WHAT = "Excel workbook"
-_BROKEN = (KeyError, ValueError, TypeError, AttributeError, IndexError, SyntaxError)  # the last is what both XML readers raise
+# What openpyxl raises for a workbook that is not as it should be; both of its XML readers raise a SyntaxError.
+_BROKEN = (*BROKEN, ValueError, TypeError, AttributeError, IndexError, SyntaxError)
 _DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 50
 

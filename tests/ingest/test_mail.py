@@ -7,6 +7,8 @@ from email.message import EmailMessage
 
 import pytest
 
+from ingest.errors import FileRefused
+
 TextOf = Callable[..., str]
 HEADERS = "From: Käthe <kaethe@example.org>\nTo: Ann <ann@example.org>\nDate: Sun, 01 Mar 2026 10:00:00 +0000\nSubject: The fee for März\n"
 
@@ -50,6 +52,11 @@ def test_a_text_with_a_colon_is_no_mail(text_of: TextOf) -> None:
 def test_a_mail_that_breaks_every_rule_is_read_all_the_same(text_of: TextOf) -> None:
     broken = b'From: =?x?q?=\nDate: never\nMIME-Version: 1.0\nContent-Type: text/plain; charset="no such"\n\nDie Geb\xfchr betr\xe4gt 40.\n'
     assert "Die Gebühr beträgt 40." in text_of(broken)
+
+
+def test_it_says_that_rtf_is_damaged(text_of: TextOf) -> None:
+    with pytest.raises(FileRefused, match="RTF document is damaged"):
+        text_of(rb"{\rtf1\ansi \u99999999? x}")
 
 
 def test_it_reads_rtf(text_of: TextOf) -> None:
