@@ -1,6 +1,7 @@
-"""Nats a token of each kind of example: `python -m training.scout_measure --data FILE.npz [--run FOLDER]`.
+"""Nats a token of each kind of example: `python -m training.scout_measure --data FILE.npz [--run FOLDER] [--adapter FOLDER]`.
 
-Of the base as it was (positions in every layer), of the base in the Scout layout, and of a run. FILE is a library of documents held back
+Of the base as it was (positions in every layer), of the base in the Scout layout, of a run, and of the adapter made of
+it, which shows what its rank costs. FILE is a library of documents held back
 (`scout_data --held-back`), else what a run has learnt by heart shows too. Plain text alone is the share `keep`. Answers are scored by
 `./run evaluate`.
 """
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from engine.config import ModelConfig
 from engine.loading.bundled import default_folder, fetch
+from engine.loading.load import load_model
 from engine.tokenizer import Tokenizer
 from training.scout_convert import convert
 from training.scout_library import Library
@@ -53,6 +55,9 @@ def main(arguments: list[str] | None = None) -> None:
     models = {"base": (as_it_was, base.weights), "Scout layout": (base.config, base.weights)}
     if asked.run:
         models["run"] = base.config, trained_weights(asked.run, base)
+    if asked.adapter:
+        adapted = load_model(place, dtype=torch.float32, adapter=asked.adapter)
+        models["adapter"] = adapted.config, adapted.decoder
     for name, model in models.items():
         print(name, nats(*model, packs, mixture.kinds, default_device()), flush=True)
 
@@ -61,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--data", type=Path, required=True, help="file that training.scout_data made")
     made.add_argument("--run", type=Path, help="folder that training.scout_train made")
+    made.add_argument("--adapter", type=Path, help="folder that training.scout_export made")
     made.add_argument("--base", type=Path, default=default_folder(), help="folder of the base model")
     made.add_argument("--packs", type=int, default=8)
     made.add_argument("--tokens", type=int, default=4096, help="of a pack")

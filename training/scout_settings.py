@@ -22,7 +22,7 @@ class Settings:
     tokens: int = 32_768
     rate: float = 3e-4
     warm_up: int = 100
-    decay: float = 0.01
+    decay: float = 0.0  # it would change every matrix in all directions, and no sum of low rank could carry that
     clip: float = 1.0
     low_rank: int = 0
     matrices: tuple[str, ...] = MATRICES

@@ -211,10 +211,6 @@ def test_the_commands_train_and_export(place: Path, library: Library, tmp_path: 
     assert "from step 0 on cpu" in told
     assert "step 2 of 2, loss " in told
     assert "tokens/s, 0.0 min left now" in told
-    scout_measure.main(["--data", str(tmp_path / "library.npz"), "--run", str(tmp_path / "run"), "--base", str(place), "--packs", "2"])
-    base, layout, trained = capsys.readouterr().out.splitlines()
-    assert (base.split()[0], layout.split()[0], trained.split()[0]) == ("base", "Scout", "run")
-    assert len({base.split("{")[1], layout.split("{")[1], trained.split("{")[1]}) == 3
     exporting = [
         "--run",
         str(tmp_path / "run"),
@@ -227,4 +223,9 @@ def test_the_commands_train_and_export(place: Path, library: Library, tmp_path: 
     ]
     scout_export.main([*exporting, "--rank", "4"])
     assert "rank 4 keeps 100.0% of the change's norm" in capsys.readouterr().out
+    runs = "--run", str(tmp_path / "run"), "--adapter", str(tmp_path / "adapter")
+    scout_measure.main(["--data", str(tmp_path / "library.npz"), *runs, "--base", str(place), "--packs", "2", "--tokens", "2000"])
+    lines = dict(line.split(" {") for line in capsys.readouterr().out.splitlines())
+    assert list(lines) == ["base", "Scout layout", "run", "adapter"]
+    assert len(set(lines.values())) == 3, "the adapter is the run to three digits"
     assert open_model(tmp_path / "merged").decoder.config.global_layers == (3,)
