@@ -39,6 +39,7 @@ _MAIL_ONLY = {b"message-id", b"mime-version", b"received", b"return-path", b"del
 _TAIL_BYTES = 66_000  # the end of a ZIP's directory stands in them, whatever its comment
 _DIRECTORY_BYTES = 2_000_000  # no office file has so many parts
 _MIMETYPE_BYTES = 200
+_PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes before the first byte
 
 
 class Content(StrEnum):
@@ -130,7 +131,7 @@ def _inside_zip(source: Path) -> Content:
             names = archive.namelist()
             if "[Content_Types].xml" in names:
                 return next((content for start, content in _MICROSOFT if any(name.startswith(start) for name in names)), Content.ZIP)
-            if "mimetype" in names:
+            if "mimetype" in names and archive.getinfo("mimetype").compress_type in _PLAIN_METHODS:
                 with archive.open("mimetype") as part:
                     said = part.read(_MIMETYPE_BYTES).strip()
                 return next((content for start, content in _MIMETYPES if said.startswith(start)), Content.ZIP)
