@@ -9,13 +9,16 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from training.scout_pack import Numbers, stretches
 
+BLOCK = 128  # tokens of a side of the blocks that the kernel takes or leaves
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Queries [T, H, D], keys and values [T, G, D] -> [T, H, D]."""
 
@@ -46,13 +49,7 @@ def stretch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def by_blocks(first: Numbers, device: torch.device, *, compiled: bool) -> Attend:
     """Flex attention; not `compiled` it is a slow reference."""
-    begin, tokens = torch.from_numpy(first).to(device), len(first)
-
-    def sees(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return (key <= query) & (key >= begin[query])
-
-    make, run = kernels() if compiled else (create_block_mask, flex_attention)
-    mask = make(sees, None, None, tokens, tokens, device=device)
+    mask, run = block_mask(first, device), kernel() if compiled else flex_attention
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         turned = (each.transpose(0, 1)[None] for each in (q, k, v))
@@ -62,6 +59,29 @@ def by_blocks(first: Numbers, device: torch.device, *, compiled: bool) -> Attend
     return attend
 
 
+def block_mask(first: Numbers, device: torch.device) -> BlockMask:
+    """Which blocks hold a pair that is seen, and of which all are: found from each block's least and greatest `first`."""
+    tokens, begin = len(first), torch.from_numpy(first).to(device)
+    starts = np.arange(0, tokens, BLOCK)
+    ends = starts + BLOCK - 1
+    rows = np.pad(first, (0, -tokens % BLOCK), mode="edge").reshape(-1, BLOCK)
+    some = (starts <= ends[:, None]) & (ends >= rows.min(1)[:, None])
+    whole = (ends <= starts[:, None]) & (starts >= rows.max(1)[:, None])
+
+    def sees(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (key <= query) & (key >= begin[query])
+
+    parts = *listed(some & ~whole, device), *listed(whole, device)
+    return BlockMask.from_kv_blocks(*parts, BLOCK_SIZE=BLOCK, mask_mod=sees, seq_lengths=(tokens, tokens))
+
+
+def listed(blocks: NDArray[np.bool_], device: torch.device) -> tuple[Tensor, Tensor]:
+    """How many blocks of each row are wanted, and their numbers, those first: int32 [1, 1, rows] and [1, 1, rows, columns]."""
+    counts, numbers = blocks.sum(1), np.argsort(~blocks, axis=1, kind="stable")
+    one, other = (torch.from_numpy(each.astype(np.int32)).to(device)[None, None] for each in (counts, numbers))
+    return one, other
+
+
 @cache
-def kernels() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    return torch.compile(create_block_mask), torch.compile(flex_attention)
+def kernel() -> Callable[..., Any]:
+    return torch.compile(flex_attention)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.attention.flex_attention import create_block_mask
 
 from engine.cache.codec import Plain
 from engine.cache.store import ChunkStore
@@ -24,7 +25,7 @@ from engine.steps import run
 from tests.engine.fed import tokens
 from tests.engine.prompts import prompt_of_ids
 from tests.training.scout import LAYOUT, save_base
-from training.scout_attention import by_blocks, by_stretches
+from training.scout_attention import block_mask, by_blocks, by_stretches
 from training.scout_convert import Base, convert
 from training.scout_model import ScoutModel
 from training.scout_pack import Example, Pack, pack
@@ -126,6 +127,22 @@ def test_both_ways_to_attend_are_one_masked_softmax() -> None:
         assert max(difference(mixed, expected), difference(blocks, expected)) < EXACT
         grads = [torch.autograd.grad(each.square().sum(), (q, k, v)) for each in (mixed, expected)]
         assert max(difference(*pair) for pair in zip(*grads, strict=True)) < EXACT
+
+
+@pytest.mark.parametrize("tokens_", [1024, 1000])
+def test_the_kernel_is_told_the_blocks_that_torch_would_find(tokens_: int) -> None:
+    """Runs that end inside blocks and on their edges, an attention chunk inside a run, and a question over several runs."""
+    runs = [tokens(length, length) for length in (128, 300, 20, 8)]
+    rest = tokens_ - 256 - sum(map(len, runs))
+    packed = pack([example(tokens(256, 2)), example(*runs, asks=True), example(tokens(rest, 3))], KINDS, 280)
+    for first in (packed.near, packed.far):
+        found, begin = block_mask(first, torch.device("cpu")), torch.from_numpy(first)
+        expected = create_block_mask(lambda b, h, q, k: (k <= q) & (k >= begin[q]), None, None, tokens_, tokens_, device="cpu")  # noqa: B023
+        assert found.shape == expected.shape
+        for part in ("kv_num_blocks", "full_kv_num_blocks", "q_num_blocks", "full_q_num_blocks"):
+            assert torch.equal(getattr(found, part), getattr(expected, part)), part
+        assert torch.equal(found.to_dense(), expected.to_dense())
+        assert (found.full_kv_num_blocks > 0).any()
 
 
 def test_the_loss_is_that_of_the_weighted_tokens(base: Base) -> None:
