@@ -1,7 +1,8 @@
 """PDF: each page's text in reading order and its words with their boxes, by PDFium. Draws nothing and reads no scan.
 
 PDFium gives characters in the order of the page's content with `\\r\\n` between lines. What is added here: a blank line where the
-vertical gap says that a paragraph ends. Nothing is joined and no hyphen is removed, so the text stays as it stands on the page.
+vertical gap says that a paragraph ends, and a word that a line end cut in two is put together (its halves keep their boxes). Nothing else
+is joined, so the text stays as it stands on the page.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from ingest.errors import FileRefused, LimitExceeded
 from ingest.model import Box, Kind, ParsedPage, Word
 from ingest.parsers.base import ParserContext
+from ingest.parsers.hyphens import Hyphens
 
 # A word ends at white space; a Chinese or Japanese character is a word of its own, or a quote would light whole lines.
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -44,10 +46,11 @@ _DAMAGED = "This PDF is damaged and cannot be opened. Open it in a PDF reader, s
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One line as PDFium gives it: its text, and its words (offsets in the line) with boxes."""
+    """One line as PDFium gives it: its text, and its words (offsets in the line) with boxes. `is_cut`: a hyphen ends it inside a word."""
 
     text: str
     words: tuple[Word, ...]
+    is_cut: bool
 
     @property
     def top(self) -> float:
@@ -70,9 +73,9 @@ class PdfParser:
 
     def parse(self, source: Path, context: ParserContext) -> Iterator[ParsedPage]:
         with _opened(source, context) as document:
-            readable = False
+            readable, hyphens = False, Hyphens()
             for index in range(len(document)):
-                page = _page(document, index)
+                page = _page(document, index, hyphens)
                 readable = readable or page.width > 0
                 yield page
             if not readable:
@@ -107,14 +110,14 @@ def _require_page(document: Any, index: int) -> None:
         raise FileRefused(_DAMAGED) from error
 
 
-def _page(document: Any, index: int) -> ParsedPage:
+def _page(document: Any, index: int, hyphens: Hyphens) -> ParsedPage:
     try:
         page = document[index]
     except pdfium.PdfiumError:
         return ParsedPage(number=index + 1, text="")
     try:
         width, height = page.get_size()
-        text, words = _assemble(_lines(page))
+        text, words = _assemble(_lines(page), hyphens)
         return ParsedPage(index + 1, text, width, height, words, _is_picture(page))
     finally:
         page.close()
@@ -199,7 +202,7 @@ def _split_lines(characters: str, spans: list[tuple[int, int]], boxes: list[Box 
                 first, last = spans[next_word]
                 words.append(Word(first - start, last - start, box) if plain else _paired_word(characters, start, first, last, box))
             next_word += 1
-        yield _Line(_paired(match[0].rstrip("\r\n").replace(_HYPHEN, "-")), tuple(words))
+        yield _Line(_paired(match[0].rstrip("\r\n").replace(_HYPHEN, "-")), tuple(words), match[0].endswith(_HYPHEN))
 
 
 def _paired_word(characters: str, line: int, first: int, last: int, box: Box) -> Word:
@@ -214,16 +217,18 @@ def _paired(text: str) -> str:
     return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
 
 
-def _assemble(lines: list[_Line]) -> tuple[str, tuple[Word, ...]]:
-    """The page's text with a blank line between paragraphs, and the words with their offsets in it."""
+def _assemble(lines: list[_Line], hyphens: Hyphens) -> tuple[str, tuple[Word, ...]]:
+    """The page's text with a blank line between paragraphs and cut words whole, and the words with their offsets in it."""
+    hyphens.learn("\n".join(line.text for line in lines))
     parts: list[str] = []
     words: list[Word] = []
     length = 0
     breaks = _paragraph_breaks(lines)
     for index, line in enumerate(lines):
-        text = ("\n" if index in breaks else "") + line.text + ("\n" if index + 1 < len(lines) else "")
-        offset = length + (index in breaks)
-        words.extend(Word(offset + word.start, offset + word.end, word.box) for word in line.words)
+        goes_on = line.is_cut and index + 1 < len(lines)
+        text = line.text[:-1] if goes_on and not hyphens.stays(line.text[:-1], lines[index + 1].text) else line.text
+        words.extend(Word(length + word.start, length + min(word.end, len(text)), word.box) for word in line.words)
+        text += "" if goes_on or index + 1 == len(lines) else "\n\n" if index + 1 in breaks else "\n"
         parts.append(text)
         length += len(text)
     return "".join(parts), tuple(words)

@@ -68,9 +68,33 @@ def test_it_keeps_paragraphs_apart_with_a_blank_line(tmp_path: Path) -> None:
     assert page.text.replace(" \n", "\n") == "First line\nsecond line\n\nNew paragraph\ngoes on"
 
 
-def test_it_leaves_a_hyphen_at_a_line_end_where_it_stands(tmp_path: Path) -> None:
-    (page,) = parse(tmp_path, pdfs.pages_of_text([(72, 100, "the termi-"), (72, 115, "nation of it")]))
-    assert page.text.split() == ["the", "termi-", "nation", "of", "it"]
+def test_it_puts_a_word_together_that_a_line_end_cut_and_marks_both_halves(tmp_path: Path) -> None:
+    (page,) = parse(tmp_path, pdfs.pages_of_text([(72, 100, "the termi-"), (72, 115, "nation of it"), (72, 130, "by termination")]))
+    assert page.text.split() == ["the", "termination", "of", "it", "by", "termination"]
+    assert [page.text[word.start : word.end] for word in page.words] == ["the", "termi", "nation", "of", "it", "by", "termination"]
+    upper, lower = page.words[1].box, page.words[2].box
+    assert upper[3] <= lower[1] + 0.005
+    assert lower[0] < upper[0]
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (["a wholly-", "owned company"], "wholly-owned"),
+        (["the Anglo-", "American one"], "Anglo-American"),
+        (["the com-", "mon and common and the com-mon"], "com-mon"),
+        (["a long-", "range plan, a Longrange one"], "longrange"),
+        (["the years 2020-", "21"], "2020-21"),
+    ],
+)
+def test_it_drops_a_hyphen_only_if_the_document_has_the_word_without(tmp_path: Path, page: list[str], words: str) -> None:
+    (read,) = parse(tmp_path, pdfs.pages_of_text([(72, 100 + 15 * number, line) for number, line in enumerate(page)]))
+    assert words in "".join(read.text.split("\n") if "2020" in words else read.text).split()
+
+
+def test_an_earlier_page_tells_too(tmp_path: Path) -> None:
+    content = pdfs.pages_of_text([(72, 100, "an overall view")], [(72, 100, "one over-"), (72, 115, "all view")])
+    assert parse(tmp_path, content)[1].text.split() == ["one", "overall", "view"]
 
 
 def test_it_counts_an_emoji_as_one_character(tmp_path: Path) -> None:
