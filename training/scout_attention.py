@@ -42,14 +42,15 @@ def stretch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """[t, H, D] for queries [t, H, D] that are the last of the keys' [l, G, D] tokens."""
     tokens, length = len(q), len(k)
     mask = None if tokens == length else torch.ones(tokens, length, dtype=torch.bool, device=q.device).tril(length - tokens)
-    turned = (each.transpose(0, 1)[None] for each in (q, k, v))
-    mixed = F.scaled_dot_product_attention(*turned, attn_mask=mask, is_causal=mask is None, enable_gqa=True)
+    queries, keys, values = (each.transpose(0, 1)[None] for each in (q, k, v))
+    mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=True)
     return mixed[0].transpose(0, 1)
 
 
 def by_blocks(first: Numbers, device: torch.device, *, compiled: bool) -> Attend:
     """Flex attention; not `compiled` it is a slow reference."""
-    mask, run = block_mask(first, device), kernel() if compiled else flex_attention
+    mask = block_mask(first, device)
+    run: Callable[..., Any] = kernel() if compiled else flex_attention
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         turned = (each.transpose(0, 1)[None] for each in (q, k, v))

@@ -112,7 +112,7 @@ def main() -> None:
     held, code = held_back(asked.data), 0 if asked.held_back else asked.code
 
     def taken(source: str, name: str) -> bool:
-        return held(source, name) == asked.held_back
+        return held(source, name) == bool(asked.held_back)
 
     library = library_from(asked.data, Tokenizer.open(fetch()), asked.seed, taken, code=code, told=lambda name: print(name, flush=True))
     library.save(asked.out)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,8 @@ class Library:
             return cls(file["ids"], file["starts"], file["headers"], tuple(map(tuple, told["plain"])), tuple(map(task_of, told["tasks"])))
 
 
-def task_of(fields: dict[str, object]) -> Task:
-    made = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+def task_of(fields: dict[str, Any]) -> Task:
+    made: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
     golds = tuple(Gold(**gold | {"answer": tuple(gold["answer"])}) for gold in made.pop("golds"))
     return Task(golds=golds, **made)
 
@@ -158,7 +159,8 @@ class Making:
         first, stop = covering(body, start, end)
         words, taken = body.text[start:end], body.text[body.offsets[first] : body.offsets[stop]]
         ids = body.ids[first:stop] if taken.strip() == words and "\n" not in taken else self._tokenizer.encode(" ".join(words.split()))
-        return ids.tolist()
+        made: list[int] = ids.tolist()
+        return made
 
 
 def apart(spans: Sequence[Span]) -> list[Span]:

@@ -8,8 +8,9 @@ Legend: T tokens, C hidden, H query heads, G kv heads, D head size, V vocabulary
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -146,12 +147,11 @@ class ScoutModel(nn.Module):
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies(config), persistent=False)
         self.requires_grad_(False)
-        for layer in self.layers:
+        for layer in self._layers():
             for name in matrices:
+                matrix = layer.get_submodule(name).requires_grad_(True)
                 if low_rank:
-                    layer.set_submodule(name, LowRankLinear(layer.get_submodule(name).weight, low_rank))
-                else:
-                    layer.get_submodule(name).requires_grad_(True)
+                    layer.set_submodule(name, LowRankLinear(cast(nn.Linear, matrix).weight, low_rank))
             if compiled:
                 layer.compile_parts()
 
@@ -166,11 +166,14 @@ class ScoutModel(nn.Module):
     def hidden(self, batch: Batch) -> Tensor:
         """[T, C]."""
         x: Tensor = self.embed(batch.ids)
-        for layer in self.layers:
+        for layer in self._layers():
             placed = batch.cos, batch.sin, batch.near if layer.attention.chunked else batch.far
             x = checkpoint(layer, x, *placed, use_reentrant=False) if self.recompute and self.training else layer(x, *placed)
         normed: Tensor = self.norm(x)
         return normed
+
+    def _layers(self) -> Iterator[Layer]:
+        return (cast(Layer, layer) for layer in self.layers)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """fp32 [T, V]."""
@@ -201,5 +204,5 @@ class ScoutModel(nn.Module):
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Each head of x [T, heads, D], its first half turned against the second (engine.model.rope), in x's type."""
-    swapped = x.unflatten(-1, (2, -1)).flip(-2).flatten(-2)
+    swapped: Tensor = torch.cat(x.chunk(2, -1)[::-1], -1)
     return (x * cos + swapped * sin).to(x.dtype)
