@@ -50,7 +50,7 @@ def stretch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def by_blocks(first: Numbers, device: torch.device, *, compiled: bool) -> Attend:
     """Flex attention; not `compiled` it is a slow reference."""
     mask = block_mask(first, device)
-    run: Callable[..., Any] = kernel() if compiled else flex_attention
+    run = kernel() if compiled else flex_attention
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         turned = (each.transpose(0, 1)[None] for each in (q, k, v))
@@ -65,9 +65,11 @@ def block_mask(first: Numbers, device: torch.device) -> BlockMask:
     tokens, begin = len(first), torch.from_numpy(first).to(device)
     starts = np.arange(0, tokens, BLOCK)
     ends = starts + BLOCK - 1
-    rows = np.pad(first, (0, -tokens % BLOCK), mode="edge").reshape(-1, BLOCK)
-    some = (starts <= ends[:, None]) & (ends >= rows.min(1)[:, None])
-    whole = (ends <= starts[:, None]) & (starts >= rows.max(1)[:, None])
+    missing = -tokens % BLOCK  # of the last block, which is then never whole
+    least = np.pad(first, (0, missing), mode="edge").reshape(-1, BLOCK).min(1)
+    greatest = np.pad(first, (0, missing), constant_values=tokens).reshape(-1, BLOCK).max(1)
+    some = (starts <= ends[:, None]) & (ends >= least[:, None])
+    whole = (ends <= starts[:, None]) & (starts >= greatest[:, None])
 
     def sees(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         return (key <= query) & (key >= begin[query])
