@@ -1,5 +1,7 @@
 """One file to its text and page map on disk: what runs in a process of its own (ingest.forking), since a file may be hostile.
 
+A paged document's text has its pages' headers and footers once (ingest.running_lines).
+
 Knows no tokens and no chunks: those are made of the text afterwards, by whoever asked (ingest.document).
 """
 
@@ -19,6 +21,7 @@ from ingest.notes import page_notes
 from ingest.parsers.base import Parser, ParserContext
 from ingest.progress import Progress, Report
 from ingest.prompt.page_map import word_rows, write_page_map
+from ingest.running_lines import without_running_lines
 from ingest.storage import ParsedFiles
 
 _PAGE_SEPARATOR = "\f"
@@ -74,16 +77,28 @@ def _pages(parser: Parser, source: Path, limits: Limits, report: Report) -> Iter
 def _joined(kind: Kind, pages: Iterable[ParsedPage]) -> _Text:
     if kind is not Kind.PAGED:
         return _Text("".join(page.text for page in pages), (), (), ())
-    texts: list[str] = []
-    places: list[PageSummary] = []
     words: list[NDArray[np.void]] = []
     seen: list[ParsedPage] = []
-    start = 0
     for page in pages:
-        end = start + len(page.text)
-        texts.append(page.text)
-        places.append(PageSummary(page.number, start, end, page.width, page.height, bool(page.text.strip())))
-        words.append(word_rows(page.words, page.number, start))
+        words.append(word_rows(page.words, page.number, 0))
         seen.append(replace(page, words=()))
+    texts: list[str] = []
+    places: list[PageSummary] = []
+    start = 0
+    for index, (page, (first, last)) in enumerate(zip(seen, without_running_lines([page.text for page in seen]), strict=True)):
+        text = page.text[first:last].strip("\n")
+        first += len(page.text[first:last]) - len(page.text[first:last].lstrip("\n"))
+        texts.append(text)
+        words[index] = _moved(words[index], first, first + len(text), start - first)
+        end = start + len(text)
+        places.append(PageSummary(page.number, start, end, page.width, page.height, bool(page.text.strip())))
         start = end + len(_PAGE_SEPARATOR)
     return _Text(_PAGE_SEPARATOR.join(texts), tuple(places), tuple(words), page_notes(seen))
+
+
+def _moved(words: NDArray[np.void], first: int, last: int, by: int) -> NDArray[np.void]:
+    """The words (WORD_ROW) that stand in first..last, moved by so many characters."""
+    moved = words[(words["start"] >= first) & (words["end"] <= last)].copy()
+    moved["start"] += by
+    moved["end"] += by
+    return moved

@@ -29,7 +29,7 @@ from ingest.prompt.builder import Encoder
 from ingest.skipping import reason_to_skip
 from ingest.storage import DocumentFolder
 
-_FORMAT = "4"  # counts up when a parse would give something else, so that what was kept before is read again
+_FORMAT = "5"  # counts up when a parse would give something else, so that what was kept before is read again
 _SALT = "terminal"
 
 

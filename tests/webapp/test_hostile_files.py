@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,9 +12,11 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from ingest.apart import ParsingProcess
 from ingest.document import read_document
+from ingest.limits import Limits
 from ingest.progress import Progress
 from tests.processes import children, command_line
 from tests.webapp.test_upload import accepted
+from webapp.jobs import running
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.jobs.running import run_job
 from webapp.jobs.services import job_cancel
@@ -22,6 +25,7 @@ from webapp.upload import pipeline
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker"), pytest.mark.weights]
 
+LIMITS = Limits()
 Commit = DjangoCaptureOnCommitCallbacks
 
 
@@ -30,6 +34,8 @@ def obeying(monkeypatch: pytest.MonkeyPatch) -> Iterator[ParsingProcess]:
     """Files are parsed by a parser that does what they say."""
     process = ParsingProcess("tests.ingest.hostile")
     monkeypatch.setattr(pipeline, "read_document", partial(read_document, process=process))
+    monkeypatch.setattr(pipeline, "Limits", lambda: replace(LIMITS, parsing=replace(LIMITS.parsing, memory_bytes=800_000_000)))
+    monkeypatch.setattr(running, "HEARTBEAT_SECONDS", 600)  # its thread would meet the test's own connection
     yield process
     process.close()
 
@@ -51,7 +57,7 @@ def test_a_worker_outlives_what_its_files_do(collection: Collection, django_capt
     good = read(accepted(collection, "good.txt", b"first\ntell_process"), django_capture_on_commit_callbacks)
     assert good.state == DocumentState.PARSED
     assert "SIGSEGV" in said["crash"]
-    assert "2,500 MB of memory" in said["allocate"]
+    assert "800 MB of memory" in said["allocate"]
     assert "Try again" in said["kill_its_maker"]
     assert "RecursionError" in said["recurse"]
 
@@ -62,13 +68,13 @@ def test_a_cancelled_job_ends_the_process_of_its_file(
     document = accepted(collection, "silent.txt", b"first\nsleep")
     job = document.jobs.get(kind=JobKind.PARSE)
 
-    def cancelling(running: Job, report: object) -> object:
+    def cancelling(claimed: Job, report: object) -> object:
         def told(progress: Progress, /) -> None:
             if progress.done:
-                job_cancel(job=running)
+                job_cancel(job=claimed)
             report(progress)  # type: ignore[operator]
 
-        return pipeline.parse_document(running, told)
+        return pipeline.parse_document(claimed, told)
 
     run_job(str(job.id), "test", cancelling)  # type: ignore[arg-type]
     job.refresh_from_db()
