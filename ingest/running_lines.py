@@ -16,6 +16,7 @@ _COUNTED_LEAST, _COUNTED_SHARE = 4, 0.3  # pages with a line that counts them: l
 _COUNTED_TOGETHER = 3  # pages that are counted without a break
 _SAME_LEAST, _SAME_SHARE = 8, 0.3  # pages with a line that is always the same
 _COUNTING_LEAST = 0.7  # of the pages with a line whose number counts them: some may be in Roman numerals
+_SLOT = "\0"  # stands in a line's words where a number stood; no page's text has one
 _NUMBER = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]*\w)")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -57,7 +58,7 @@ def _edge(text: str, *, from_end: bool) -> Iterator[_Line]:
         if said.strip():
             found += 1
             numbers = tuple(int(number) for number in _NUMBER.findall(said))
-            yield _Line(first, last, " ".join(_NUMBER.sub("#", said).split()), numbers)
+            yield _Line(first, last, " ".join(_NUMBER.sub(_SLOT, said.replace(_SLOT, "")).split()), numbers)
 
 
 def _running(pages: Sequence[dict[str, tuple[int, ...]]]) -> _Running:
@@ -69,7 +70,7 @@ def _running(pages: Sequence[dict[str, tuple[int, ...]]]) -> _Running:
 
 
 def _runs(words: str, found: Sequence[tuple[int, tuple[int, ...]]], pages: int) -> bool:
-    if "#" in words:
+    if _SLOT in words:
         most = max(_away(found).values())
         return len(found) >= max(_COUNTED_LEAST, _COUNTED_SHARE * pages) and most >= _COUNTING_LEAST * len(found)
     # "Name: Ann Lee" stands on each of a contract's signature pages.

@@ -83,3 +83,11 @@ def test_words_keep_their_boxes_and_their_characters(read: Read) -> None:
         words = page_map.words_of(page)
         assert [text[row["start"] : row["end"]] for row in words] == ["clause", "bcdefghi"[page - 2]]
         assert np.all((words["top"] > 0.4) & (words["bottom"] < 0.5))
+
+
+def test_a_mark_for_numbers_in_the_text_itself_is_a_word_like_others() -> None:
+    pages = [
+        f"#####\nClause {number} says what nobody else says of number {number * 7}.\n# of pages\n\0{number}\0\n" for number in range(1, 13)
+    ]
+    assert len(without_running_lines(pages)) == len(pages)
+    assert without_running_lines(["#\nOne.\n", "#\nTwo.\n"] * 5)[0] == (0, len("#\nOne.\n"))
