@@ -1,8 +1,8 @@
-"""`python -m bench.evaluate QA_SET [--limit N] [--json OUT]`: asks every question of a QA set and scores the answers.
+"""`python -m bench.evaluate QA_SET`: asks every question of a QA set and scores the answers.
 
 A QA set is a folder with `documents/` and `questions.jsonl` (design.md, section 6). Each document is parsed and indexed once, and its
 prompt serves all of its questions; what they look at is read when they come. Beside what the engine located stands what each part finds
-alone (bench.alone). Metrics on stdout, progress on stderr.
+alone, and an embedding model if asked for (bench.alone). Metrics on stdout, progress on stderr.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.alone import alone, alone_shares
+from bench.minilm import MiniLM
 from bench.scoring import Gold, Metrics, score
 from engine.errors import EngineError
 from engine.events import AnswerEvent
@@ -77,10 +78,11 @@ def main() -> int:
     console = Console()
     try:
         golds = spread(read_questions(arguments.set), arguments.limit)
+        golds = [together(gold) for gold in golds] if arguments.together else golds
         home = home_folder()
         engine = open_engine(home)
         room = _Room(arguments.set / "documents", home, Tokenizer.open(model_folder()), engine, console)
-        answers = list(_answers(golds, room, engine, console))
+        answers = list(_answers(golds, room, engine, console, MiniLM() if arguments.minilm else None))
     except (EngineError, AnswerFailed, OSError) as error:
         console.clear()
         print(error, file=sys.stderr)
@@ -106,6 +108,13 @@ def spread(golds: Sequence[Gold], limit: int | None) -> list[Gold]:
     return [golds[index * len(golds) // limit] for index in range(limit)]
 
 
+def together(gold: Gold) -> Gold:
+    """The same asked of all documents at once: a question of one document names it."""
+    if gold.documents is None or len(gold.documents) != 1:
+        return replace(gold, documents=None)
+    return replace(gold, documents=None, question=f"{Path(gold.documents[0]).stem}: {gold.question}")
+
+
 def table(metrics: Metrics) -> str:
     """One metric a line."""
     return "\n".join(f"{name:20} {'-' if value is None else f'{value:,.3f}'}" for name, value in metrics.items())
@@ -122,12 +131,12 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _answers(golds: Sequence[Gold], room: _Room, engine: EngineFace, console: Console) -> Iterator[Answered]:
+def _answers(golds: Sequence[Gold], room: _Room, engine: EngineFace, console: Console, minilm: MiniLM | None) -> Iterator[Answered]:
     started = time.perf_counter()
     for done, gold in enumerate(golds, 1):
         desk = room.desk(gold.documents)
         answered = ask(engine, desk.prompt, desk.sources, gold.question, parse_s=desk.parse_s, watch=_ignore)
-        yield answered | {"alone": alone(engine, desk.prompt, SourcePlaces(desk.sources), gold.question)}
+        yield answered | {"alone": alone(engine, desk.prompt, SourcePlaces(desk.sources), gold.question, minilm)}
         left = (time.perf_counter() - started) / done * (len(golds) - done)
         console(Progress("asking", done, len(golds), f"questions, {left:,.0f} s left"))
 
@@ -145,6 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./run evaluate", description="Ask and score a QA set.")
     parser.add_argument("set", type=Path, metavar="QA_SET")
     parser.add_argument("--limit", type=int, help="ask this many questions, spread over the set")
+    parser.add_argument("--together", action="store_true", help="all documents as one prompt; a question names the document it is about")
+    parser.add_argument("--minilm", action="store_true", help="score an embedding model beside: all-MiniLM-L6-v2, over the same chunks")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write metrics and rows there")
     return parser
 

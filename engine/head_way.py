@@ -16,7 +16,7 @@ from engine.chat_format import Asked as Put
 from engine.events import AnswerEvent, Done, Token, Usage
 from engine.index import Indexer
 from engine.lexical import LexicalHit, terms
-from engine.locate import NOTHING, Found, find, mean_likelihoods
+from engine.locate import NOTHING, Found, mean_likelihoods
 from engine.model.reading_head import ReadingHead
 from engine.opening import Model
 from engine.places import Place
@@ -51,7 +51,7 @@ class HeadWay(SpanWay):
         if not terms(question) or not prompt.chunks:
             return Found([]), []
         put = self._chat.ask(question)
-        found = yield from find(self._indexer, prompt, hits, put, limit)
+        found = yield from self.locate(prompt, hits, put, limit)
         alone = (yield from self._alone(question)) if found.places else 0.0
         read = yield from self._put(prompt, found.places[:most], put, alone, spent)
         return replace(found, places=[each.place for each in read] + found.places[most:]), read

@@ -21,6 +21,7 @@ from engine.calibration import (
     Evidence,
     found_probability,
 )
+from engine.chat_format import Asked as Put
 from engine.events import AnswerEvent, Done, Quote, Token, Usage
 from engine.index import Indexer
 from engine.lexical import LexicalHit, terms
@@ -66,12 +67,16 @@ class SpanWay:
         """What the words say, of as many chunks as `look` makes use of to find so many places."""
         return candidates(prompt, question, limit if self._indexer is None else max(limit, SCANNED_HITS))
 
+    def locate(self, prompt: Prompt, hits: Sequence[LexicalHit], asked: Put, limit: int) -> Steps[Found]:
+        """The chunks found by words and by the scan, best first; none has been looked at."""
+        return (yield from find(self._indexer, prompt, hits, asked, limit))
+
     def look(self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, spent: Spent, limit: int) -> Steps[Found]:
         """The chunks found by words and by the scan, the best of them looked at by the model and put in order."""
         if not terms(question) or not prompt.chunks:
             return Found([])
         asked = self._chat.ask(question)
-        found = yield from find(self._indexer, prompt, hits, asked, limit)
+        found = yield from self.locate(prompt, hits, asked, limit)
         if not found.places:
             return found
         alone = yield from self._alone(question)

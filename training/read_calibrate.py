@@ -39,11 +39,11 @@ from training.prompts import prompt_of
 from training.read_corpus import Amounts, sampled
 from training.read_export import export
 from training.read_measure import told_apart
-from training.reading_head import gathered, split
+from training.read_sources import read_documents, split
 from training.scan_corpus import shares_half
-from training.scan_sources import Document, Question, Span, documents
+from training.scan_sources import Document, Question, Span
 
-SOURCES = ("contracts", "wikipedia")
+SOURCES = ("contracts", "long contracts", "wikipedia")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ def main() -> None:
     head = read_reading_head(name, model.decoder.config, path=asked_for.head)
     if head is None:
         sys.exit(f"{asked_for.head} is no reading head of the bundled model.")
-    _, held = split(gathered(documents(asked_for.data, random_)))
+    _, held = split(read_documents(asked_for.data, random_))
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as scratch, closing(opened(model, head, Path(scratch) / "store")) as engine:
         for number, group in enumerate(groups(held, asked_for.documents)):

@@ -1,13 +1,14 @@
 """Questions put to passages: where in each the answer begins and ends, or that it is not there. Knows no model.
 
-Passages are those of training.scan_corpus. A question is put to a passage that answers, to some that look alike by their words, and to one
-or two drawn from the rest of its document; one whose answer its document lacks is put to what looks most alike.
+Passages are those of training.scan_corpus. A question is put to a passage that answers, to some that look alike, and to one or two drawn
+from the rest of its document; one whose answer its document lacks is put to what looks most alike. What looks alike is said by whoever
+makes the corpus: the words alone, or an engine that locates (training.read_candidates).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,11 @@ class ReadCorpus:
         return Body.of(passage.ids[passage.header_tokens :], self.texts[place], tokenizer.byte_lengths)
 
 
+Alike = Callable[[Document, Sequence[str]], Sequence[Sequence[int]] | None]
+"""Of a document, for each of these questions: the passages that look as if they answered, by their numbers, best first. None: the words
+say it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Amounts:
     """Of each document: questions with an answer and without one; of each question: wrong passages that look alike, and any others."""
@@ -60,8 +66,15 @@ class Amounts:
     others: int = 1
 
 
-def read_corpus(tokenizer: Tokenizer, documents: Sequence[Document], amounts: Amounts, random_: random.Random, scratch: Path) -> ReadCorpus:
-    """Of each document's questions a sample, each in one wording. The word index is made in `scratch`."""
+def read_corpus(
+    tokenizer: Tokenizer,
+    documents: Sequence[Document],
+    amounts: Amounts,
+    random_: random.Random,
+    scratch: Path,
+    alike: Alike | None = None,
+) -> ReadCorpus:
+    """Of each document's questions a sample, each in one wording. The word index is made in `scratch`. Without `alike` words say it."""
     made = ReadCorpus([], [], [])
     for number, document in enumerate(documents):
         first, own = len(made.passages), cut(tokenizer, document)
@@ -70,12 +83,14 @@ def read_corpus(tokenizer: Tokenizer, documents: Sequence[Document], amounts: Am
         index = LexicalIndex(scratch / f"{number}.sqlite3")
         index.put("", made.texts[first:])
         bodies = {place: made.body(first + place, tokenizer) for place in range(len(own))}
-        for question in sampled(document, amounts, random_):
-            wording = random_.choice(question.wordings)
-            lexical = {hit.chunk: hit.score for hit in index.search(wording, [""], LEXICAL_HITS)}
-            task = put(document.source, number, wording, question.spans, own, bodies, lexical, amounts, random_)
-            if task is not None:
-                made.tasks.append(shifted(task, first))
+        asked = [(question, random_.choice(question.wordings)) for question in sampled(document, amounts, random_)]
+        lexical = [{hit.chunk: hit.score for hit in index.search(wording, [""], LEXICAL_HITS)} for _, wording in asked]
+        found = alike(document, [wording for _, wording in asked]) if alike else None
+        found = found or [list(scores) for scores in lexical]
+        for (question, wording), scores, order in zip(asked, lexical, found, strict=True):
+            one = put(document.source, number, wording, question.spans, own, bodies, order, scores, amounts, random_)
+            if one is not None:
+                made.tasks.append(shifted(one, first))
     return made
 
 
@@ -93,16 +108,18 @@ def put(
     spans: Sequence[Span],
     passages: Sequence[Passage],
     bodies: Mapping[int, Body],
+    order: Sequence[int],
     lexical: Mapping[int, float],
     amounts: Amounts,
     random_: random.Random,
 ) -> Task | None:
-    """The question over one document's passages, numbered from 0; None if no passage holds an answer that there is."""
+    """The question over one document's passages, numbered from 0, which look as if they answered in this `order`; None if no passage
+    holds an answer that there is."""
     right = [place for place, passage in enumerate(passages) if any(shares_half(passage.span, span) for span in spans)]
     inside = {place: found for place in right if (found := tuple(tokens_of(spans, passages[place].span, bodies[place])))}
     if spans and not inside:
         return None
-    wrong = [place for place in lexical if place not in right]
+    wrong = [place for place in order if place not in right]
     chosen = wrong[: 2 * amounts.alike] if spans else wrong[: 2 * (amounts.alike + 1)]
     alike = random_.sample(chosen, min(len(chosen), amounts.alike + (not spans)))
     rest = [place for place in range(len(passages)) if place not in right and place not in alike]

@@ -1,7 +1,7 @@
 """The reading head, fitted on encodings: does a passage answer, which of several does, and where does its answer stand. Knows no files.
 
 Three losses. Each passage by itself: answers or does not (so the odds mean something). The passages of one question against each other. And
-the first and last token within a passage that answers, any of the right ones.
+the first and last token within a passage that answers, any of the right ones; of a whole clause, that they stand in it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from training.read_corpus import Task
 from training.read_encodings import State
 
 SAMPLE = 200  # passages that level the states
+ANSWER_TOKENS = 24  # what people take for an answer; the lawyers' spans are mostly sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,11 @@ def read(head: ReadingHead, material: Material, task: Task, place: int) -> Readi
 
 
 def span_loss(reading: Reading, spans: Sequence[tuple[int, int]]) -> Tensor:
-    """How unlikely it is that the answer begins with any of the right tokens, and that it ends with any."""
-    first, last = torch.tensor([[start, end] for start, end in spans]).mT
+    """How unlikely it is that the answer begins with any of the right tokens, and that it ends with any. A whole clause is where the
+    answer stands and not the answer: of one longer than ANSWER_TOKENS any token may begin or end it."""
+    short = [span for span in spans if span[1] - span[0] < ANSWER_TOKENS]
+    if short:
+        first, last = torch.tensor(short).mT
+    else:
+        first = last = torch.cat([torch.arange(start, end + 1) for start, end in spans]).unique()
     return -torch.logsumexp(reading.starts.float()[first], 0) - torch.logsumexp(reading.ends.float()[last], 0)

@@ -1,8 +1,9 @@
 """Trains the bundled model's reading head: `python -m training.reading_head --data FOLDER --minutes N --out FILE`.
 
-The model is frozen. First what is not in the cache yet is encoded (half of the time at most; run it again to go on), then the head is
-fitted, and measured on documents that were held back. A fit that was stopped goes on where it was kept last. FILE gets the head
-(safetensors), and the run's settings, curve and figures beside it (.json). The same seed over the same encodings gives the same head.
+The model is frozen. First the engine locates, as it stands, what each question is put to; what is not in the cache yet is encoded (half
+of the time at most; run it again to go on); then the head is fitted, and measured on documents that were held back. A fit that was stopped
+goes on where it was kept last. FILE gets the head (safetensors), and the run's settings, curve and figures beside it (.json). The same seed
+over the same encodings gives the same head.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -30,18 +31,18 @@ from engine.opening import Model, open_model
 from engine.shared_words import SharedWords
 from engine.span import Body
 from engine.tokenizer import Tokenizer
-from training.read_corpus import Amounts, ReadCorpus, questions_of, read_corpus
+from training.read_candidates import Candidates
+from training.read_corpus import Alike, Amounts, ReadCorpus, questions_of, read_corpus
 from training.read_encodings import Job, ReadEncodings, Reader
 from training.read_export import export
 from training.read_fit import Level, Material, Progress, Settings, fit
 from training.read_measure import outcomes, table
-from training.scan_sources import Document, documents
+from training.read_sources import read_documents, split
 
 LAYERS = (9, 12, 15, 17, 19, 21, 23, 25, 27, 29)
 CHOSEN = (12, 15, 19, 21, 23, 27)
-TOGETHER = 20  # passages of search questions that make a document: alone, none of them could be told from another
-HELD = {"contracts": 12, "wikipedia": 4, "policies": 2, "covid": 2, "web": 4, "agreements": 3}
-USED = {"contracts": 100, "wikipedia": 44, "policies": 17, "covid": 40, "web": 100, "agreements": 36}
+AMOUNTS = Amounts(present=160, absent=8, alike=3, others=0)
+HELD_AMOUNTS = Amounts(present=16, absent=8, alike=4)
 KEEP_EVERY = 50
 # Of the time, how much goes into encoding.
 SHARES = {"first": 0.5, "only": 1.0, "none": 0.0}
@@ -89,44 +90,12 @@ def ready(chat: ChatFormat, corpus: ReadCorpus) -> Ready:
     return Ready(corpus, {place: Job(corpus.passages[place].ids, asked) for place, asked in questions_of(chat, corpus).items()})
 
 
-def split(found: Sequence[Document]) -> tuple[list[Document], list[Document]]:
-    """Documents to train on, those of different sources in turn, so that any front of them is a mixture; and documents held back."""
-    seen: Counter[str] = Counter()
-    train: list[tuple[float, Document]] = []
-    held = []
-    for document in found:
-        seen[document.source] += 1
-        number = seen[document.source] - HELD[document.source]
-        if number <= 0:
-            held.append(document)
-        elif number <= USED[document.source]:
-            train.append((number / USED[document.source], document))
-    return [document for _, document in sorted(train, key=lambda pair: pair[0])], held
-
-
-def gathered(found: Sequence[Document]) -> list[Document]:
-    """Passages of search questions put together, some to a document; all others as they are."""
-    web = [document for document in found if document.source == "web"]
-    groups = [web[first : first + TOGETHER] for first in range(0, len(web), TOGETHER)]
-    return [document for document in found if document.source != "web"] + [joined(group) for group in groups]
-
-
-def joined(group: Sequence[Document]) -> Document:
-    """One after another, with a blank line between them."""
-    text, questions = "", []
-    for document in group:
-        for question in document.questions:
-            questions.append(replace(question, spans=tuple((start + len(text), end + len(text)) for start, end in question.spans)))
-        text += document.text + "\n"
-    return replace(group[0], text=text, questions=tuple(questions))
-
-
-def corpora(model: Model, data: Path, seed: int) -> tuple[Ready, Ready]:
+def corpora(model: Model, data: Path, seed: int, alike: Alike) -> tuple[Ready, Ready]:
     random_ = random.Random(seed)  # noqa: S311 (a sample, no secret)
-    train, held = split(gathered(documents(data, random_)))
+    train, held = split(read_documents(data, random_))
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        made = read_corpus(model.tokenizer, train, Amounts(present=60), random_, Path(one))
-        apart = read_corpus(model.tokenizer, held, Amounts(present=16, absent=8, alike=4), random_, Path(other))
+        apart = read_corpus(model.tokenizer, held, HELD_AMOUNTS, random_, Path(other), alike)
+        made = read_corpus(model.tokenizer, train, AMOUNTS, random_, Path(one), alike)
     return ready(model.chat, made), ready(model.chat, apart)
 
 
@@ -135,7 +104,12 @@ class Console:
 
     def __init__(self) -> None:
         self._shown = 0.0
+        self._documents = 0
         self.curve: list[tuple[int, list[float]]] = []
+
+    def located(self, name: str, characters: int) -> None:
+        self._documents += 1
+        self._show(f"locating: {self._documents} documents, now {name} of {characters:,} characters", last=False)
 
     def encoding(self, done: int, total: int, rate: float) -> None:
         left = (total - done) / rate / 60 if rate else 0.0
@@ -175,7 +149,7 @@ def main() -> None:
     began, console = time.monotonic(), Console()
     settings = Settings(steps=asked.steps, rate=asked.rate, shares=dict(asked.share), seed=asked.seed)
     model = open_model(fetch())
-    train, held = corpora(model, asked.data, asked.seed)
+    train, held = corpora(model, asked.data, asked.seed, Candidates(model, asked.cache / "candidates", console.located))
     encodings = ReadEncodings(asked.cache, model.fingerprint, LAYERS, lambda: Reader(model.decoder, model.chat.prefix, LAYERS))
     encodings.encode(list(held.jobs.values()), console.encoding)
     encodings.encode(list(train.jobs.values()), console.encoding, began + asked.minutes * 60 * SHARES[asked.encode])

@@ -71,20 +71,21 @@ def documents(folder: Path, random_: random.Random) -> list[Document]:
     return [document for source in sources for document in source]
 
 
-def contracts(path: Path) -> Iterator[Document]:
+def contracts(path: Path, source: str = "contracts", *, longer: int = 0, longest: int = LONGEST_CONTRACT) -> Iterator[Document]:
+    """Those of more characters than `longer`, and of no more than `longest`."""
     wordings = json.loads((_WORDINGS / "clause_wordings.json").read_text(encoding="utf-8"))
     for row in _rows(path):
         text = row["text"]
-        if len(text) > LONGEST_CONTRACT:
+        if not longer < len(text) <= longest:
             continue
         found = ((qa, places(text, qa["spans"])) for qa in row["qas"])
         asked = ((qa["category"], spans) for qa, spans in found if bool(spans) == bool(qa["answerable"]))
-        yield contract(row, tuple(Question(tuple(wordings[category]), spans) for category, spans in asked))
+        yield contract(row, tuple(Question(tuple(wordings[category]), spans) for category, spans in asked), source)
 
 
-def contract(row: dict[str, Any], questions: tuple[Question, ...]) -> Document:
+def contract(row: dict[str, Any], questions: tuple[Question, ...], source: str = "contracts") -> Document:
     """A line of contracts.jsonl.gz, with what is asked of it."""
-    return Document("contracts", _file_name(row["title"]), row["text"], questions, closed=True, paged=True)
+    return Document(source, _file_name(row["title"]), row["text"], questions, closed=True, paged=True)
 
 
 def statements(path: Path) -> Iterator[Document]:

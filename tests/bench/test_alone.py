@@ -7,14 +7,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from transformers import pipeline
 
 from bench import evaluate
 from bench.alone import alone_shares
+from bench.evaluate import together
+from bench.minilm import MiniLM
 from bench.scoring import Gold
 from engine.events import AnswerEvent, AnswerOptions, Done, PrefillEvent, Timings, Usage
 from engine.places import Texts, by_words, candidates
 from engine.prompt import Prompt
+from tests.engine.prompts import make_prompt
 from tests.ingest.conftest import ByteTokenizer
 
 
@@ -82,3 +87,30 @@ def test_it_scores_the_scan_alone_once_documents_are_indexed(tmp_path: Path, mon
     assert written["metrics"]["scan.locate@1"] == 1.0
     usage = written["rows"][0]["usage"]
     assert usage["indexed_tokens"] == usage["prompt_tokens"] > 0
+
+
+def test_minilm_finds_by_meaning_and_looks_at_the_end_of_a_long_chunk(tmp_path: Path) -> None:
+    """Independently: its embeddings are those of transformers' own pipeline over one text at a time."""
+    minilm = MiniLM()
+    filler = "Bread is baked before dawn. " * 60
+    bodies = [filler, filler + "The ferry leaves at nine from the north pier.", "Sheep graze on the hill."]
+    prompt = make_prompt(tmp_path, ByteTokenizer(), {"a": bodies[:2], "b": bodies[2:]})
+    best = minilm.best(prompt, "At what time does the boat depart?", 3)
+    assert [place.lexical for place in best] == sorted((place.lexical for place in best), reverse=True)
+    first, *rest = [(place.chunk.document, place.chunk.index) for place in best]
+    assert first == ("a", 1)
+    assert set(rest) == {("a", 0), ("b", 0)}
+    features = pipeline("feature-extraction", minilm.model, tokenizer=minilm.tokenizer)
+    for text, row in zip(TEXTS, minilm.embedded(TEXTS), strict=True):
+        mean = np.array(features(text)[0]).mean(0)
+        assert np.allclose(row, mean / np.linalg.norm(mean), atol=1e-5)
+
+
+TEXTS = ["The boat departs at nine.", "Sheep graze.", "A much longer sentence than the others, about nothing at all, for the padding."]
+
+
+def test_a_question_of_one_document_names_it_when_all_are_asked_together() -> None:
+    one, two, all_ = (Gold("1", "Who pays?", documents, True) for documents in (("lease.pdf",), ("a.pdf", "b.pdf"), None))
+    assert (together(one).question, together(one).documents) == ("lease: Who pays?", None)
+    assert (together(two).question, together(two).documents) == ("Who pays?", None)
+    assert together(all_) == all_

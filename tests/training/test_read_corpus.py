@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.chat_format import ChatFormat
+from engine.loading.bundled import fetch
 from engine.model.reading_head import Weights
+from engine.opening import open_model
 from engine.tokenizer import Tokenizer
 from tests.engine.vocabularies import chatml_json
 from training.read_calibrate import Outcome, fitted, measured
+from training.read_candidates import Candidates
 from training.read_corpus import Amounts, ReadCorpus, questions_of, read_corpus
 from training.read_measure import told_apart
-from training.reading_head import TOGETHER, gathered
+from training.read_sources import TOGETHER, gathered
+from training.scan_corpus import cut
 from training.scan_sources import Document, Question
 
 ROOMS = [f"The parties shall meet in room {number} on the first day of month {number}, and not before." for number in range(1, 60)]
@@ -61,6 +66,44 @@ def test_it_is_put_to_passages_of_its_own_document_that_look_alike(tokenizer: To
     assert [len(task.spans) for task in corpus.tasks] == [1, 0, 1, 0]
     jobs = questions_of(ChatFormat(tokenizer), corpus)
     assert all(task.wording in jobs[place] for task in corpus.tasks for place in task.passages)
+
+
+def test_what_looks_alike_may_be_said_by_another(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """Here it is the last passages, whatever their words."""
+    document = Document("toy", "rooms.txt", TEXT, (asked(3), Question(("When do the parties meet in room 99?",), ())), closed=True)
+    amounts, told = Amounts(alike=2, others=0), list[tuple[str, list[str]]]()
+
+    def last(document: Document, wordings: Sequence[str]) -> list[list[int]]:
+        told.append((document.name, list(wordings)))
+        return [[9, 8, 7, 6, 5, 4] for _ in wordings]
+
+    corpus = read_corpus(tokenizer, [document], amounts, random.Random(1), tmp_path, last)
+    there, absent = corpus.tasks
+    (right,) = there.spans
+    assert set(there.passages) - {right} < {9, 8, 7, 6}
+    assert set(absent.passages) < {9, 8, 7, 6, 5, 4}
+    assert (len(there.passages), len(absent.passages)) == (3, 3)
+    assert told == [("rooms.txt", [there.wording, absent.wording])]
+
+
+@pytest.mark.weights
+def test_what_the_engine_locates_is_kept(tmp_path: Path) -> None:
+    text = f"{TEXT}\nThe ferry to Aalen leaves at nine from the north pier.\n\n{TEXT}"
+    document = Document("toy", "rooms.txt", text, (), closed=True, paged=True)
+    told = list[tuple[str, int]]()
+    candidates = Candidates(open_model(fetch()), tmp_path / "kept", lambda name, size: told.append((name, size)))
+    wordings = ["From which pier does the ferry leave?", "At what time does the boat to Aalen depart?"]
+    located = candidates(document, wordings)
+    passages = cut(candidates.model.tokenizer, document)
+    assert located is not None
+    for order in located:
+        assert len(set(order)) == len(order) > 1
+        assert "The ferry to Aalen" in document.text[slice(*passages[order[0]].span)]
+    assert candidates(document, wordings) == located
+    assert told == [("rooms.txt", len(text))], "the second time it was kept"
+    assert candidates(document, wordings[:1]) == located[:1]
+    assert len(told) == 2
+    assert candidates(replace(document, paged=False), wordings) is None
 
 
 def test_search_passages_are_put_together() -> None:

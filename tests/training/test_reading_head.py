@@ -16,12 +16,12 @@ from torch import Tensor
 from engine.chat_format import Asked as Put
 from engine.loading.reading_head import read_reading_head
 from engine.model.decoder import Decoder
-from engine.model.reading_head import ReadingHead, ReadingShape
+from engine.model.reading_head import Reading, ReadingHead, ReadingShape
 from tests.engine.tiny import CONFIG, our_weights, reference_model
 from training.read_corpus import Task
 from training.read_encodings import Job, ReadEncodings, Reader
 from training.read_export import export
-from training.read_fit import Level, Material, Progress, Settings, Shown, fit, read, window
+from training.read_fit import ANSWER_TOKENS, Level, Material, Progress, Settings, Shown, fit, read, span_loss, window
 
 LAYERS = (0, 2)
 PREFIX = np.array([3, 5, 7], dtype=np.int32)
@@ -178,3 +178,18 @@ def test_some_layers_of_what_was_kept(tmp_path: Path) -> None:
     assert torch.equal(some.passage, whole.passage[:, values:])
     for wording, of_some in some.questions.items():
         assert torch.equal(of_some, whole.questions[wording][:, values:])
+
+
+def test_a_short_answer_is_learnt_to_the_word_and_a_clause_as_a_place() -> None:
+    tokens = ANSWER_TOKENS + 10
+
+    def reading(first: int, last: int) -> Reading:
+        starts, ends = torch.full((2, tokens), -9.0)
+        starts[first], ends[last] = 0.0, 0.0
+        return Reading(torch.zeros(()), torch.log_softmax(starts, 0), torch.log_softmax(ends, 0))
+
+    clause, words = (2, 2 + ANSWER_TOKENS), (5, 8)
+    assert span_loss(reading(5, 8), [words]) < 0.1 < span_loss(reading(5, 9), [words])
+    assert span_loss(reading(5, 8), [clause]) < 0.1
+    assert span_loss(reading(0, 1), [clause]) > 1.0
+    assert span_loss(reading(20, 21), [clause, words]) > 1.0, "where the words are known they count"

@@ -47,6 +47,15 @@ def test_clauses_are_asked_in_several_wordings_of_their_own_document(contract: D
     assert contract.header()(0, 10) == "[Supply.pdf, page 1]\n"
 
 
+def test_contracts_are_told_apart_by_their_length(tmp_path: Path) -> None:
+    rows = [{"title": f"Supply {size}", "text": "x" * size, "qas": []} for size in (100, 101, 200, 201)]
+    path = write(tmp_path / "c.gz", rows)
+    assert [each.name for each in contracts(path, longest=100)] == ["Supply 100.pdf"]
+    long = list(contracts(path, "long contracts", longer=100, longest=200))
+    assert [each.name for each in long] == ["Supply 101.pdf", "Supply 200.pdf"]
+    assert {each.source for each in long} == {"long contracts"}
+
+
 def test_every_clause_and_statement_has_wordings() -> None:
     folder = Path(__file__).parents[2] / "training"
     for name, kinds in (("clause_wordings.json", 41), ("statement_wordings.json", 17)):

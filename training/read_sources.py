@@ -1,0 +1,61 @@
+"""What the reading head is trained on: the scan head's documents in the same order, so that what one holds back the other does too, with
+more questions about articles, and contracts that were too long for the scan head. Knows no tokens and no model.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training.scan_sources import LONGEST_CONTRACT, Document, contracts, documents, paragraphs
+
+TOGETHER = 20  # passages of search questions that make a document: alone, none of them could be told from another
+ARTICLE_QUESTIONS = 8  # of a paragraph
+LONGEST = 120_000  # characters: beyond, a contract takes as long to index as four others
+HELD = {"contracts": 12, "long contracts": 6, "wikipedia": 4, "policies": 2, "covid": 2, "web": 4, "agreements": 3}
+USED = {"contracts": 180, "long contracts": 50, "wikipedia": 44, "policies": 17, "covid": 40, "web": 100, "agreements": 36}
+
+
+def read_documents(folder: Path, random_: random.Random) -> list[Document]:
+    """All of them; `folder` as in training.scan_sources."""
+    found = documents(folder, random_)
+    articles = paragraphs(folder / "wikipedia.jsonl.gz", "wikipedia", random_, closed=False, each=ARTICLE_QUESTIONS)
+    fuller = {article.name: article for article in articles}
+    long = list(contracts(folder / "contracts.jsonl.gz", "long contracts", longer=LONGEST_CONTRACT, longest=LONGEST))
+    random_.shuffle(long)
+    return [fuller[document.name] if document.source == "wikipedia" else document for document in gathered(found)] + long
+
+
+def split(found: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+    """Documents to train on, those of different sources in turn, so that any front of them is a mixture; and documents held back."""
+    seen: Counter[str] = Counter()
+    train: list[tuple[float, Document]] = []
+    held = []
+    for document in found:
+        seen[document.source] += 1
+        number = seen[document.source] - HELD[document.source]
+        if number <= 0:
+            held.append(document)
+        elif number <= USED[document.source]:
+            train.append((number / USED[document.source], document))
+    return [document for _, document in sorted(train, key=lambda pair: pair[0])], held
+
+
+def gathered(found: Sequence[Document]) -> list[Document]:
+    """Passages of search questions put together, some to a document; all others as they are."""
+    web = [document for document in found if document.source == "web"]
+    groups = [web[first : first + TOGETHER] for first in range(0, len(web), TOGETHER)]
+    return [document for document in found if document.source != "web"] + [joined(group) for group in groups]
+
+
+def joined(group: Sequence[Document]) -> Document:
+    """One after another, with a blank line between them."""
+    text, questions = "", []
+    for document in group:
+        for question in document.questions:
+            questions.append(replace(question, spans=tuple((start + len(text), end + len(text)) for start, end in question.spans)))
+        text += document.text + "\n"
+    return replace(group[0], text=text, questions=tuple(questions))
