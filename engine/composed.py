@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from engine.asked import Asked
 from engine.cache.kv_cache import KVCache
+from engine.chat_format import ChatFormat
 from engine.composition import MODE, ComposedReader
 from engine.opening import Model
 from engine.passages import NOT_FOUND, Passage
@@ -48,11 +49,11 @@ class Composed:
 
     def space(self, question: str, answer_tokens: int) -> int:
         """Tokens of chunks that go beside the question and its answer."""
-        return self.room - len(self.prefix) - len(self._asking(question)) - answer_tokens
+        return self.room - len(self.prefix) - len(asking(self._chat, question)) - answer_tokens
 
     def show(self, asked: Asked, passages: Sequence[Passage], answer_tokens: int) -> Steps[tuple[KVCache, TokenArray]]:
         """A cache over the passages' chunks, and the ids that are left to be read: the question."""
-        question = self._asking(asked.question)
+        question = asking(self._chat, asked.question)
         chunks = [passage.chunk for passage in sorted(passages, key=lambda passage: passage.number)]
         room = len(question) + answer_tokens
         cache = yield from self.reader.open(chunks, asked.prompt.salt, room, Spent())
@@ -61,5 +62,7 @@ class Composed:
     def forget(self, _salt: str) -> None:
         """Nothing is kept beside the store."""
 
-    def _asking(self, question: str) -> TokenArray:
-        return self._chat.after(f"\n\nQuestion: {' '.join(question.split())}")
+
+def asking(chat: ChatFormat, question: str) -> TokenArray:
+    """What is read after all passages: the question, and what opens the answer."""
+    return chat.after(f"\n\nQuestion: {' '.join(question.split())}")

@@ -1,7 +1,7 @@
 """The Scout engine's whole public face: open, prefill, locate, answer, sweep, status.
 
 Models answer in one of two ways: with words of the prompt (`engine.spans`: the base model) or in their own, with quotes (`engine.free`),
-over a window of passages or over the stored state of chunks.
+over a window of passages, over the stored state of chunks, or over that of the whole prompt.
 Everything that a user or a disk can cause ends in a typed event, never in a broken stream.
 Words are searched and texts read in the caller's thread; what needs the model or the store goes as steps to the engine's own
 (`engine.scheduler`), where several questions are answered together. Knows prompts and events; no rows, no requests, no queues.
@@ -46,6 +46,7 @@ from engine.steps import Telling
 from engine.sweep import AHEAD, SweepEvent, begun, each_document
 from engine.task import End
 from engine.turns import Kind
+from engine.whole import Whole
 
 
 class Engine:
@@ -54,8 +55,9 @@ class Engine:
     def __init__(self, model: Model, store: ChunkStore, reading: Reading) -> None:
         self.decoder, self.tokenizer, self.chat = model.decoder, model.tokenizer, model.chat
         self._reader = ChunkReader(model.decoder, model.chat.prefix, store, model.fingerprint, vision=model.vision, codec=model.codec)
-        self._exact = ExactReader(self._reader.runs, model.chat.prefix)
         self._composed = Composed(model, self._reader.runs) if reading == "composed" else None
+        self._whole = Whole(model, self._reader.runs) if reading == "exact" else None
+        self._exact = self._whole.reader if self._whole else ExactReader(self._reader.runs, model.chat.prefix)
         self._indexer = Indexer(self._reader.runs, model.chat.prefix, model.scan, model.fingerprint) if model.scan else None
         self._way: SpanWay | FreeWay
         if reading == "spans" and model.reading is not None:
@@ -63,7 +65,7 @@ class Engine:
         elif reading == "spans":
             self._way = SpanWay(model, self._reader, self._indexer)
         else:
-            self._way = FreeWay(model, self._composed or Joined(model), self._indexer)
+            self._way = FreeWay(model, self._composed or self._whole or Joined(model), self._indexer)
         self._scheduler = Scheduler(model.decoder)
 
     @classmethod
@@ -146,7 +148,7 @@ class Engine:
         Answers go before it; closing the iterator ends it. Raises StoreFull when no more of this prompt can be kept (questions still
         work), PromptUnreadable for one of another model, EngineError for one that is too long to be exact.
         """
-        mode = mode or (COMPOSED if self._composed else MODE)
+        mode = mode or (COMPOSED if self._composed else EXACT if self._whole else MODE)
         if mode not in (MODE, EXACT, COMPOSED) or (mode == COMPOSED and self._composed is None):
             raise EngineError(f"There is no {mode!r} prefill for {self.name}; use {MODE!r} or {EXACT!r}.")
         if mode == EXACT:

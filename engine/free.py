@@ -1,8 +1,8 @@
 """Answers in a chat model's own words, with quotes that are searched in the source: locate -> read -> write -> verify.
 
-How the passages are put before the model is one of two: all in one window with the question (`engine.joined`), or through the stored state
-of their chunks (`engine.composed`). Knows prompts and events; no thread, no request. Page images are not shown in a window yet: there a
-passage is its header and its body in words.
+How the passages are put before the model is one of three: all in one window with the question (`engine.joined`), through the stored state
+of their chunks (`engine.composed`), or with the whole prompt through its stored state (`engine.whole`). Knows prompts and events; no
+thread, no request. Page images are not shown in a window yet: there a passage is its header and its body in words.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ from typing import Literal, get_args
 from engine.loading.adapter import SETTINGS
 from engine.loading.config_fields import Fields, read_json
 
-# spans: words of the prompt; free: the model's own words over one window; composed: its own words over the stored state of chunks.
-Reading = Literal["spans", "free", "composed"]
+# spans: words of the prompt; free: the model's own words over one window; composed: its own words over the stored state of chunks; exact:
+# over that of the whole prompt, read as one sequence.
+Reading = Literal["spans", "free", "composed", "exact"]
 OURS, READING = "longread", "reading"
 
 

@@ -13,6 +13,7 @@ import torch
 
 from engine.cache.codec import Plain
 from engine.citing import SOME_VERIFIED
+from engine.composed import asking
 from engine.engine import Engine
 from engine.errors import EngineError, ModelDamaged
 from engine.events import AnswerEvent, AnswerOptions, Done, Located, Quote, Token
@@ -99,7 +100,7 @@ def test_it_writes_the_tokens_that_transformers_writes_over_the_same_chunks(
     composed = engine._composed
     assert composed is not None
     chunks = [composed.prefix, *(chunk.ids for document in prompt.documents for chunk in document.chunks())]
-    question, theirs = composed._asking(QUESTION), []
+    question, theirs = asking(engine.chat, QUESTION), []
     for _ in ours:
         logits = composed_logits(scout[1], chunks, np.concatenate((question, np.array(theirs, dtype=np.int32))))
         theirs.append(int(logits[-1, : len(engine.tokenizer)].argmax()))
@@ -132,7 +133,7 @@ def test_a_question_reads_itself_alone_once_the_prompt_is_stored(engine: Engine,
     assert 2 * prompt.tokens <= fed.take() <= 2 * prompt.tokens + len(engine.chat.prefix)
     assert [event for event in engine.prefill(prompt, mode="composed") if event.tier != "index"] == told
     assert fed.take() == 0
-    own = len(composed._asking(SECOND)) + len(engine.tokenizer.encode("yes")) + len(engine.chat.ask(SECOND).ids)
+    own = len(asking(engine.chat, SECOND)) + len(engine.tokenizer.encode("yes")) + len(engine.chat.ask(SECOND).ids)
     turned = replace(prompt, documents=prompt.documents[::-1])
     for asked in (prompt, turned):
         say("yes")
@@ -164,7 +165,7 @@ def test_it_reads_the_best_chunks_within_its_budget(engine: Engine, prompt: Prom
     fed = Fed(engine.decoder)
     few = AnswerOptions(max_tokens=4, read_chunks=1)
     assert done_of(ask(engine, prompt, SECOND, few)).usage.read_tokens == len(prompt.documents[1].chunk(0).ids)
-    assert fed.take() < prompt.tokens + len(engine._composed._asking(SECOND))  # type: ignore[union-attr]
+    assert fed.take() < prompt.tokens + len(asking(engine.chat, SECOND))
     fixed = engine._composed.space(SECOND, 4)  # type: ignore[union-attr]
     monkeypatch.setattr(engine._composed, "room", engine._composed.room - fixed + 60)  # type: ignore[union-attr]
     assert done_of(ask(engine, prompt, SECOND, AnswerOptions(max_tokens=4))).usage.read_chunks == 1
@@ -191,7 +192,7 @@ def test_a_model_or_its_adapter_says_that_it_was_trained_for_it(tmp_path: Path) 
         engine.close()
     assert modes == ["composed bf16", "joined"]
     (tmp_path / "config.json").write_text(json.dumps(config | {"longread": {"reading": "aloud"}}), encoding="utf-8")
-    with pytest.raises(ModelDamaged, match=r"reading = .aloud.; there are spans, free, composed"):
+    with pytest.raises(ModelDamaged, match=r"reading = .aloud.; there are spans, free, composed, exact"):
         opened(tmp_path, tmp_path / "store")
 
 
