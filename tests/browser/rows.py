@@ -20,7 +20,7 @@ from tests.processes import ROOT, Longread
 from webapp.accounts.models import ApiToken, User, token_digest
 from webapp.accounts.people import invitation_create, reset_path
 from webapp.accounts.services import token_create
-from webapp.ask.models import Answer, AnswerState, Citation, Question
+from webapp.ask.models import Answer, AnswerState, Citation, Conversation, Question
 from webapp.checklist.models import Cell, Checklist, Judgement, Sweep, SweepState, SweptDocument, Verdict
 from webapp.export.models import Export
 from webapp.jobs.models import DiskReading, Job, JobKind, JobState, Worker
@@ -102,11 +102,15 @@ def make(collection: str) -> dict[str, str]:
     }
     Export.objects.create(owner=alice, collection=shared, job=written, expires_at=now + timedelta(days=1), **named)
     uidb64, token = reset_path(user=bob).strip("/").split("/")[-2:]
+    made = answered(collection)
+    conversation = Conversation.objects.create(collection=shared, owner=alice)
+    Question.objects.filter(id=made["question_id"]).update(conversation=conversation)
     return {
-        **answered(collection),
+        **made,
         "collection_id": str(shared.id),
         "document_id": str(document.id),
         "unfound_id": str(_question(shared, alice, document, found=False).id),
+        "conversation_id": str(conversation.id),
         "sweep_id": sweep,
         "join": invitation_create(owner=alice, note="", is_operator=False)[1],
         "uidb64": uidb64,
