@@ -1,4 +1,4 @@
-"""`python -m bench [NAME...] [--json OUT]`: runs the benchmarks named, or all, and prints a table.
+"""`python -m bench [NAME...] [--files FOLDER] [--json OUT]`: runs the benchmarks named, or all, and prints a table.
 
 A benchmark is a module of this folder with `run() -> list[Row]`, or `-> Measured` where it has figures for a machine too; its name is
 the module's. Adding a file adds a benchmark. The file OUT holds an object a benchmark: its figures by name, and its `rows`. A figure whose
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
+from bench.files import name_folder
 from bench.process import BenchFailed
 from bench.row import Measured, Row
 from engine.errors import EngineError
@@ -45,12 +46,15 @@ def line(row: Row) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./run bench", description="Measure the application beside its peers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; all without one")
+    parser.add_argument("--files", type=Path, metavar="FOLDER", help="what ingest, scans, quotes and fuzz read; else the samples")
     parser.add_argument("--json", type=Path, metavar="OUT")
     asked = parser.parse_args()
     unknown = set(asked.names) - set(names())
     if unknown:
         print(f"There is no benchmark {', '.join(sorted(unknown))}. There are: {', '.join(names())}.", file=sys.stderr)
         return 2
+    if asked.files:
+        name_folder(asked.files)
     print(LINE.format("what", "ours", "unit", "peer", "peer's", "ratio"))
     measured: dict[str, dict[str, Any]] = {}
     try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LESS_IS_BETTER = frozenset({"s", "ms", "MB", "bytes"})
+LESS_IS_BETTER = frozenset({"s", "ms", "MB", "bytes", "% wrong"})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`peer_value` is what `peer` reaches on the same input in the same run. A rate, unless the unit is a time or an amount of memory."""
+    """`peer_value` is what `peer` reaches on the same input in the same run. A rate, unless the unit is a time, memory, or errors."""
 
     name: str
     value: float

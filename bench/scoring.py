@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
+
+from engine.alike import plain
 
 Answered = dict[str, Any]
 Metrics = dict[str, float | None]
@@ -42,8 +45,8 @@ class Gold:
 
 
 def normalised_answer(text: str) -> str:
-    """As SQuAD's script does: lower case, no punctuation, no articles, single spaces."""
-    bare = "".join(character for character in text.lower() if character not in string.punctuation)
+    """As SQuAD's script does: lower case, no punctuation, no articles, single spaces. Typeset signs count as a keyboard's."""
+    bare = "".join(character for character in _typed(text).lower() if character not in string.punctuation)
     return " ".join(_ARTICLES.sub(" ", bare).split())
 
 
@@ -58,17 +61,22 @@ def f1(answer: str, golds: Iterable[str]) -> float:
 
 
 def overlaps(passage: str, quote: str) -> bool:
-    """True if one run of words stands in both texts that makes at least half of the shorter one. Case and white space do not count.
+    """True if one run of words stands in both texts that makes at least half of the shorter one. Case, white space and
+    how signs are typeset do not count: gold quotes are often typed where the document has curly quotation marks.
 
     So a chunk that holds a quote overlaps it, as does one that a chunk border left with half of it, and a short citation out of a
     long gold quote.
     """
-    one, two = passage.casefold().split(), quote.casefold().split()
+    one, two = _typed(passage).casefold().split(), _typed(quote).casefold().split()
     shorter = min(len(one), len(two))
     if not shorter:
         return False
     run = SequenceMatcher(None, one, two, autojunk=False).find_longest_match().size
     return run >= _ENOUGH * shorter
+
+
+def _typed(text: str) -> str:
+    return plain(unicodedata.normalize("NFKC", text))
 
 
 def located_rank(gold: Gold, located: Iterable[Answered]) -> int | None:

@@ -77,7 +77,7 @@ def bytes_per_token() -> tuple[float, float]:
     ids = np.random.default_rng(0).integers(0, SCOUT.vocab, CHUNKS * TOKENS).astype(np.int32)
     prompt = Prompt((PromptDocument("d", "d", ids, rows, Path("no-text")),), Path("no-index"), "bench")
     projections = torch.randn(2, SCAN_WIDTH, SCOUT.hidden)
-    head = ScanHead(SCAN_LAYER, projections[0], projections[1], "random")
+    head = ScanHead((SCAN_LAYER,), projections[0], projections[1], "random")
     with tempfile.TemporaryDirectory() as folder:
         store = ChunkStore(Path(folder))
         runs = RunReader(decoder, store, "random", None, INT8)

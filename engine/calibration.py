@@ -21,7 +21,7 @@ FOUND_THRESHOLD = 0.5
 # In units of the question's gain in nats a token. Chosen near what was fitted on 20 training documents (docs/log.md, 2026-11-21).
 PLACE_LEXICAL = 0.1  # times BM25
 PLACE_LIKELIHOOD = 1.0  # times the question's gain in nats a token
-PLACE_ATTENTION = 8.3  # times the scan's score
+PLACE_ATTENTION = 12.8  # times the scan's score
 ATTENTION_UNKNOWN = 0.4  # of a chunk that is not indexed where no other is: what chunks that share words with a question have as a rule
 UNLOOKED = -10.0  # a chunk that the model did not look at comes after all that it did
 SENTENCE_OVERLAP = 4.0  # times the share of the question's terms

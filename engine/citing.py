@@ -1,8 +1,9 @@
 """A free answer becomes events: its text with numbered marks, and each quote looked for in the source.
 
-A quote is verified only where its words stand in the source, character for character but for blanks: a line of a page ends where the
-model writes a space. What is shown is then the source's own spelling of it, byte for byte. Nothing else is forgiven, and what is not found
-is shown as unverified, under the passage that the model named. Knows passages and texts; no server. Imports no torch.
+A quote is verified only where its words stand in the source, character for character but for blanks, since a line of a page ends where
+the model writes a space, and for curly and straight quotation marks and kinds of dashes (engine.alike), which OCR and models write as they
+like. What is shown is then the source's own spelling of it, byte for byte. Nothing else is forgiven, and what is not found is shown as
+unverified, under the passage that the model named. Knows passages and texts; no server. Imports no torch.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from engine.alike import alike_pattern
 from engine.events import Quote, Token
 from engine.passages import NOT_FOUND, Passage
 from engine.places import Texts
@@ -142,17 +144,14 @@ def _documents(passages: Sequence[Passage]) -> list[Chunk]:
 
 
 def find(text: str, words: str, start: int, end: int) -> tuple[int, int] | None:
-    """Characters of the words: inside start..end, else nearest to `start`; with other blanks only if they stand nowhere as they are."""
+    """Characters of the words: inside start..end, else nearest to `start`; alike only if they stand nowhere as they are."""
     inside = text.find(words, start, end)
     span = (inside, inside + len(words)) if inside >= 0 else locate_quote(text, words, start)
-    return span or _with_other_blanks(text, words, start)
+    return span or _alike(text, words, start)
 
 
-def _with_other_blanks(text: str, words: str, start: int) -> tuple[int, int] | None:
-    parts = words.split()
-    if len(parts) < 2:
-        return None
-    spans = (match.span() for match in re.finditer(r"\s+".join(map(re.escape, parts)), text))
+def _alike(text: str, words: str, start: int) -> tuple[int, int] | None:
+    spans = (match.span() for match in alike_pattern(words).finditer(text))
     return min(spans, key=lambda span: abs(span[0] - start), default=None)
 
 
@@ -160,5 +159,5 @@ def _spellings(words: str) -> list[str]:
     """The words as they were written, then without the quotation marks that a model puts around a quote."""
     written = words.strip()
     if len(written) > 2 and written[-1] in QUOTATION_MARKS.get(written[0], ""):
-        return [written, written[1:-1].strip()]
+        return [spelling for spelling in (written, written[1:-1].strip()) if spelling]
     return [written] if written else []

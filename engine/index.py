@@ -35,8 +35,11 @@ from engine.turns import TURN_TOKENS
 MODE = "isolated scan"
 # So many tokens wait for the model at once: it is never short of them, and their states take 30 MB in the bundled model.
 BATCH_TOKENS = 2 * TURN_TOKENS
-# Some 15 ms of scanning, over 30 MB of records; then others have a turn.
-SLICE_CHUNKS = 512
+# Over so many chunks, 30 MB of records, a scan keeps hold of the memory that it has looked at.
+HELD_CHUNKS = 512
+# After so long others have a turn, which takes half a second where something is read ahead. A turn after each 30 MB made a question about
+# 60,000 chunks wait 40 s.
+SLICE_SECONDS = 0.2
 # Located chunks that wait to be indexed; of more than this the oldest are no longer in a hurry.
 MOST_WANTED = 256
 
@@ -67,7 +70,7 @@ class Indexer:
         """The question's tokens as they search: read as after a chunk, but after the prefix alone."""
         cache = yield from self._start(len(asked.ids))
         ids = torch.from_numpy(asked.ids)
-        hidden = yield from inputs_of(self._head.layer, ids, cache, range(asked.first, len(ids)))
+        hidden = yield from inputs_of(self._head.layers, ids, cache, range(asked.first, len(ids)))
         return self._head.queries(hidden)
 
     def scan(self, prompt: Prompt, asked: Asked) -> Steps[Scanned | None]:
@@ -80,6 +83,7 @@ class Indexer:
             queries = yield from self.question(asked)
             nothing = [self._head.nothing] if self._head.nothing is not None else []
             scanning, number, damaged = Scan([queries, *nothing], prompt.chunks), 0, dict[int, Entry]()
+            slice_ends = time.monotonic() + SLICE_SECONDS
             for document in prompt.documents:
                 for index, key in enumerate(self.keys(document, prompt.salt)):
                     record = reading.view("scan", key)
@@ -87,9 +91,11 @@ class Indexer:
                         damaged[number] = Entry(key, document.chunk(index))
                     scanning.put(number, record)
                     number += 1
-                    if number % SLICE_CHUNKS == 0:
+                    if number % HELD_CHUNKS == 0:
                         reading.give_back()
-                        yield ()
+                        if time.monotonic() > slice_ends:
+                            yield ()
+                            slice_ends = time.monotonic() + SLICE_SECONDS
             reading.give_back()
         for number, entry in damaged.items():
             made = yield from self._read([entry])
@@ -159,7 +165,7 @@ class Indexer:
         going: list[Iterator[Forward]] = []
         for chunk in chunks:
             cache = yield from self._start(len(chunk.ids))
-            going.append(self._runs.parts(Run.of(chunk), cache, below=self._head.layer))
+            going.append(self._runs.parts(Run.of(chunk), cache, self._head.layers))
         made: list[list[Tensor]] = [[] for _ in chunks]
         while step := [(number, part) for number, parts in enumerate(going) if (part := next(parts, None)) is not None]:
             answers = yield tuple(part for _, part in step)
@@ -169,8 +175,8 @@ class Indexer:
 
     def _start(self, room: int) -> Steps[KVCache]:
         if self._after_prefix is None:
-            cache = self._runs.decoder.new_cache(len(self._prefix), below=self._head.layer)
-            yield from inputs_of(self._head.layer, torch.from_numpy(self._prefix), cache)
+            cache = self._runs.decoder.new_cache(len(self._prefix), below=self._head.layers[-1])
+            yield from inputs_of(self._head.layers, torch.from_numpy(self._prefix), cache)
             self._after_prefix = cache
         started = self._after_prefix.fork()
         started.reserve(room)

@@ -14,8 +14,8 @@ from engine.errors import ModelDamaged
 from engine.loading.bundled import NAME, is_bundled
 from engine.loading.checkpoint import open_checkpoint
 from engine.loading.load import load_model
-from engine.loading.reading_head import read_reading_head
-from engine.loading.scan_head import read_scan_head
+from engine.loading.reading_head import READING_HEAD, read_reading_head
+from engine.loading.scan_head import SCAN_HEAD, read_scan_head
 from engine.model.decoder import Decoder
 from engine.model.placement import placement
 from engine.model.reading_head import ReadingHead
@@ -23,6 +23,8 @@ from engine.model.scan_head import ScanHead
 from engine.model.vision import Vision
 from engine.model.weight_choice import chosen
 from engine.tokenizer import Tokenizer
+
+BUNDLED_HEADS = Path(__file__).parent / "loading" / "bundled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def open_model(
     decoder = Decoder.from_weights(named, loaded.decoder, int8=choice.int8_products, codec=choice.codec)
     vision = Vision.from_weights(config.vision, config.hidden, loaded.vision) if config.vision else None
     fingerprint = f"{loaded.fingerprint} {tokenizer.fingerprint} {decoder.dtype}"
-    scan = read_scan_head(loaded.fingerprint, loaded.config, where)
-    reading = read_reading_head(loaded.fingerprint, loaded.config, where)
+    trained = BUNDLED_HEADS if adapter is None else adapter  # what was trained on adapted weights lies beside them
+    scan = read_scan_head(loaded.fingerprint, loaded.config, trained / SCAN_HEAD, where)
+    reading = read_reading_head(loaded.fingerprint, loaded.config, trained / READING_HEAD, where)
     return Model(decoder, tokenizer, chat, vision, fingerprint, bundled, scan, reading, codec)

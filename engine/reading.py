@@ -69,13 +69,13 @@ class HeadReader:
         return sum(weight * value for weight, value in zip(self._head.weights.sentence, features, strict=True))
 
     def answer(self, read: ReadPlace, sentence: Sentence, most: int) -> str:
-        """The best words of the chunk's sentence, `most` tokens at most, on one line."""
+        """The best words of the chunk's sentence, `most` tokens at most, on one line, without the comma that goes on after them."""
         body = self._body(read, sentence.text)
         inside = within(body, sentence.start, sentence.end)
         starts, ends = torch.from_numpy(body.starts[:-1]) & inside, torch.from_numpy(body.ends[1:]) & inside
         first, last, _ = best_span(read.reading, starts, ends, most)
         start, end = body.trimmed(first, last + 1)
-        return " ".join(sentence.text[max(start, sentence.start) : min(end, sentence.end)].split())
+        return " ".join(sentence.text[max(start, sentence.start) : min(end, sentence.end)].split()).rstrip(",;:")
 
     def _body(self, read: ReadPlace, text: str) -> Body:
         return Body.of(read.place.chunk.body, text, self._tokenizer.byte_lengths)

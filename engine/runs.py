@@ -151,19 +151,19 @@ class RunReader:
         for part in self.parts(run, cache):
             yield (part,)
 
-    def parts(self, run: Run, cache: KVCache, below: int | None = None) -> Iterator[Forward]:
+    def parts(self, run: Run, cache: KVCache, inputs: tuple[int, ...] = ()) -> Iterator[Forward]:
         """The requests that read the run, each up to the end of a page image, to be made one after another; through all layers, or
-        through those below one for the normed input of every token (engine.steps.Forward)."""
+        for the normed `inputs` of some of every token (engine.steps.Forward)."""
         ids, begun = torch.from_numpy(np.array(run.ids)), 0
         for image in run.images:
             end = min(image.end, len(ids))
-            yield self._part(ids[begun:end], cache, below, self._features(image, begun, end))
+            yield self._part(ids[begun:end], cache, inputs, self._features(image, begun, end))
             begun = end
         if begun < len(ids):
-            yield self._part(ids[begun:], cache, below)
+            yield self._part(ids[begun:], cache, inputs)
 
-    def _part(self, ids: Tensor, cache: KVCache, below: int | None, features: Features | None = None) -> Forward:
-        return Forward(ids, cache, NO_ROWS if below is None else range(len(ids)), features, below)
+    def _part(self, ids: Tensor, cache: KVCache, inputs: tuple[int, ...], features: Features | None = None) -> Forward:
+        return Forward(ids, cache, range(len(ids)) if inputs else NO_ROWS, features, inputs)
 
     def check_budget(self, taken: int, tokens: int, prompt: Prompt) -> None:
         """Raises StoreFull if `taken` bytes are more than the store may hold; so many `tokens` of the prompt are in it by now."""

@@ -10,6 +10,7 @@ import torch
 
 from engine.cache.store import DEFAULT_BUDGET_BYTES
 from engine.engine import Engine
+from engine.errors import EngineError
 
 _lock = threading.Lock()
 _engines: dict[tuple[Path, Path], Engine] = {}
@@ -25,7 +26,7 @@ def get_engine(model_folder: Path, store_folder: Path, budget_bytes: int = DEFAU
     with _lock:
         key = (model_folder.resolve(), store_folder.resolve())
         if key not in _engines:
-            torch.set_num_threads(int(os.environ.get("LONGREAD_THREADS") or os.cpu_count() or 1))
+            torch.set_num_threads(_threads(os.environ.get("LONGREAD_THREADS", "").strip()))
             weights, adapter = os.environ.get("LONGREAD_WEIGHTS", "").strip(), os.environ.get("LONGREAD_ADAPTER", "").strip()
             _engines[key] = Engine.open(
                 model_folder,
@@ -36,3 +37,10 @@ def get_engine(model_folder: Path, store_folder: Path, budget_bytes: int = DEFAU
                 codec=os.environ.get("LONGREAD_STORE_CODEC", "").strip() or None,
             )
         return _engines[key]
+
+
+def _threads(said: str) -> int:
+    """Raises EngineError."""
+    if said and not (said.isascii() and said.isdigit() and int(said)):
+        raise EngineError(f"LONGREAD_THREADS is {said!r}; it must be a whole number of at least 1.")
+    return int(said) if said else os.cpu_count() or 1

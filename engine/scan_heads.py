@@ -136,7 +136,7 @@ def scan_head(decoder: Decoder, layer: int, heads: Sequence[int]) -> ScanHead:
     repeats = attending.heads // attending.kv_heads
     query = weight[list(heads)].flatten(0, 1)
     key = weight[[attending.heads + head // repeats for head in heads]].flatten(0, 1)
-    return ScanHead(layer, query, key, f"heads {layer} {' '.join(map(str, heads))}")
+    return ScanHead((layer,), query, key, f"heads {layer} {' '.join(map(str, heads))}")
 
 
 def sampled(decoder: Decoder, tokenizer: Tokenizer, layer: int) -> Sample:
@@ -151,13 +151,13 @@ def inputs(decoder: Decoder, layer: int, texts: Sequence[NDArray[np.int32]]) -> 
     """The layer's normed input [T, C] for each text, read alone."""
     caches: list[KVCache] = [decoder.new_cache(len(ids), below=layer) for ids in texts]
     segments = [Segment(cache, len(ids)) for cache, ids in zip(caches, texts, strict=True)]
-    hidden = decoder.input_of(layer, torch.from_numpy(np.concatenate(texts)), segments)
+    hidden = decoder.inputs_of((layer,), torch.from_numpy(np.concatenate(texts)), segments)
     return list(torch.split(hidden, [len(ids) for ids in texts]))
 
 
 def with_nothing(head: ScanHead, decoder: Decoder, tokenizer: Tokenizer) -> ScanHead:
-    (hidden,) = inputs(decoder, head.layer, [tokenizer.encode(NOTHING)])
-    return ScanHead(head.layer, head.query, head.key, head.fingerprint, head.weighted, head.queries(hidden))
+    (hidden,) = inputs(decoder, head.layers[0], [tokenizer.encode(NOTHING)])
+    return ScanHead(head.layers, head.query, head.key, head.fingerprint, head.weighted, head.queries(hidden))
 
 
 def attention(decoder: Decoder, layer: int) -> Attention:

@@ -42,25 +42,25 @@ class Forward:
     """One request to the model: new token ids [t], at least one, that continue a cache, and of which of them (`rows`) the logits are
     wanted. `features` stand for the patch tokens among the ids.
 
-    With `below` it is the normed input of that layer [rows, C] that is wanted and not logits: only the layers below it run, and the cache
-    is one of those alone (Decoder.new_cache)."""
+    With `inputs` it is the normed inputs of those layers, side by side [rows, layers * C], that are wanted and not logits: only the layers
+    below the last of them run, and the cache is one of those alone (Decoder.new_cache)."""
 
     ids: Tensor
     cache: KVCache
     rows: range = NO_ROWS
     features: Features | None = None
-    below: int | None = None
+    inputs: tuple[int, ...] = ()
 
     def part(self, first: int, end: int) -> Forward:
         """The request for tokens first..end only; parts are made in order, each after the one before."""
         rows = range(max(self.rows.start, first) - first, min(self.rows.stop, end) - first)
         features = self.features.part(first, end) if self.features is not None else None
-        return Forward(self.ids[first:end], self.cache, rows or NO_ROWS, features, self.below)
+        return Forward(self.ids[first:end], self.cache, rows or NO_ROWS, features, self.inputs)
 
 
 Forwards: TypeAlias = tuple[Forward, ...]
 Answers: TypeAlias = list[Tensor]
-"""To each request its rows: logits fp32 [rows, V], or the normed input of a layer [rows, C]."""
+"""To each request its rows: logits fp32 [rows, V], or the normed inputs of some layers [rows, layers * C]."""
 
 Steps: TypeAlias = Generator[Forwards, Answers, T]
 """Asks for some passes at once, each on a cache of its own; gets the logits of each, fp32 [rows, V]; ends with a result."""
@@ -74,9 +74,9 @@ def forward(ids: Tensor, cache: KVCache, rows: range = NO_ROWS) -> Steps[Tensor]
     return logits
 
 
-def inputs_of(layer: int, ids: Tensor, cache: KVCache, rows: range = NO_ROWS) -> Steps[Tensor]:
-    """One pass alone through the layers below `layer`: its normed input of the wanted rows [rows, C]."""
-    (hidden,) = yield (Forward(ids, cache, rows, below=layer),)
+def inputs_of(layers: tuple[int, ...], ids: Tensor, cache: KVCache, rows: range = NO_ROWS) -> Steps[Tensor]:
+    """One pass alone through the layers below the last of `layers`: their normed inputs of the wanted rows [rows, layers * C]."""
+    (hidden,) = yield (Forward(ids, cache, rows, inputs=layers),)
     return hidden
 
 
@@ -109,9 +109,9 @@ def execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
 
 def by_depth(forwards: Sequence[Forward]) -> list[list[int]]:
     """The requests' numbers by what can go in one pass: the layers that they go through."""
-    depths: dict[int | None, list[int]] = {}
+    depths: dict[tuple[int, ...], list[int]] = {}
     for number, asked in enumerate(forwards):
-        depths.setdefault(asked.below, []).append(number)
+        depths.setdefault(asked.inputs, []).append(number)
     return list(depths.values())
 
 
@@ -119,16 +119,16 @@ def _execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
     """All of them, which are of one depth, in one pass."""
     ids, segments = torch.cat([asked.ids for asked in forwards]), [Segment(asked.cache, len(asked.ids)) for asked in forwards]
     vectors = [asked.features.vectors for asked in forwards if asked.features is not None]
-    features, below = torch.cat(vectors) if vectors else None, forwards[0].below
+    features, inputs = torch.cat(vectors) if vectors else None, forwards[0].inputs
     starts = accumulate((len(asked.ids) for asked in forwards[:-1]), initial=0)
     wanted = [start + row for start, asked in zip(starts, forwards, strict=True) for row in asked.rows]
-    if not wanted and below is None:
+    if not wanted and not inputs:
         decoder.read(ids, segments, features)
         return [torch.empty(0, decoder.config.vocab)] * len(forwards)
-    if below is None:
+    if not inputs:
         found = decoder.logits(decoder(ids, segments, features, wanted))
     else:
-        hidden = decoder.input_of(below, ids, segments, features)
+        hidden = decoder.inputs_of(inputs, ids, segments, features)
         found = hidden[torch.tensor(wanted, dtype=torch.long, device=hidden.device)]
     return list(torch.split(found, [len(asked.rows) for asked in forwards]))
 

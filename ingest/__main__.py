@@ -1,6 +1,6 @@
 """`python -m ingest ask FILE... -q "QUESTION" [--json]`: the whole way in the terminal. Answers on stdout, all else on stderr.
 
-Exit status: 0 answered (found or not), 1 the engine failed, 2 no file could be read.
+Exit status: 0 answered (found or not), 1 the engine failed or a setting is wrong, 2 no file could be read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from engine.prompt import Prompt
 from engine.tokenizer import Tokenizer
 from ingest.ask import Answered, AnswerFailed, ask, home_folder, model_folder, open_engine, place_name
 from ingest.console import Console
+from ingest.limit_settings import LimitSettingWrong
+from ingest.page_images import PageImagesWrong
+from ingest.passwords import Passwords, at_terminal, passwords_in
 from ingest.progress import Progress
+from ingest.prompt.pictures import Seeing
 from ingest.sources import Sources, prompt_over, read_sources
 
 # Enough for a contract of some fifty pages; nobody waits much longer for a terminal to come back.
@@ -31,8 +35,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     console = Console()
     try:
-        return _ask(arguments.files, arguments.question, arguments.json, console)
-    except (EngineError, AnswerFailed) as error:
+        passwords = Passwords(arguments.password_file, at_terminal(console.clear))
+        return _ask(arguments.files, arguments.question, arguments.json, console, passwords)
+    except (EngineError, AnswerFailed, LimitSettingWrong, PageImagesWrong) as error:
         console.clear()
         print(error, file=sys.stderr)
         return 1
@@ -41,17 +46,32 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./run", description="Ask files a question and get the quote.")
     commands = parser.add_subparsers(required=True)
-    ask_parser = commands.add_parser("ask", help="ask files, folders and ZIP archives a question")
+    ask_parser = commands.add_parser("ask", help="ask files, folders and archives a question")
     ask_parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     ask_parser.add_argument("-q", "--question", required=True)
+    ask_parser.add_argument(
+        "--password-file",
+        type=_passwords,
+        default=(),
+        metavar="FILE",
+        help="passwords of PDFs that need one, one a line; - reads them from standard input. Without it a terminal asks for them",
+    )
     ask_parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
-def _ask(files: list[Path], question: str, as_json: bool, console: Console) -> int:
+def _passwords(file: str) -> tuple[str, ...]:
+    try:
+        return passwords_in(file)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _ask(files: list[Path], question: str, as_json: bool, console: Console, passwords: Passwords) -> int:
     home = home_folder()
     started = time.perf_counter()
-    sources = read_sources(files, home, Tokenizer.open(model_folder()), console)
+    tokenizer = Tokenizer.open(model_folder())
+    sources = read_sources(files, home, tokenizer, console, Seeing.of(model_folder(), tokenizer), passwords)
     _print_refusals(sources, console)
     if not sources.read:
         return 2

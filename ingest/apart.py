@@ -21,11 +21,12 @@ from threading import Lock
 from typing import Any, NoReturn
 
 from ingest.confined import CHECKOUT, environment
-from ingest.errors import FileRefused, IngestError, LimitExceeded
+from ingest.errors import FileRefused, IngestError, LimitExceeded, PasswordNeeded
+from ingest.limit_settings import exceeded, megabytes
 from ingest.limits import Cost, Limits
 from ingest.model import Kind
 from ingest.parsing import Parsed
-from ingest.progress import Progress, Report
+from ingest.progress import OCR_STAGE, Progress, Report
 from ingest.storage import ParsedFiles
 
 logger = logging.getLogger(__name__)
@@ -33,8 +34,9 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5  # so soon a cancelled job ends, however silent its file is
 _MESSAGE_BYTES = 1_000_000  # notes and tracebacks are far shorter
 _ANEW = "Open it in the program that made it, save it as a new file, then upload that."
-_SMALLER = "It is damaged, or holds far more than it shows. Save it as a new file, or split it into parts, then upload that."
+_SMALLER = "It is damaged, or holds more than it shows: save it as a new file, split it into parts"
 
+_REFUSALS: dict[str, type[IngestError]] = {kind.__name__: kind for kind in (FileRefused, LimitExceeded, PasswordNeeded)}
 _KILLED = "The process that read this file was killed, as a machine does that has no memory left. Try again; if it stays, ask the operator."
 
 
@@ -45,6 +47,7 @@ class ParsingProcess:
         self._module = module
         self._lock = Lock()
         self._running: _Running | None = None
+        self.peak_bytes = 0  # the most memory that a file's own process held
 
     def parse(self, source: Path, label: str, into: ParsedFiles, limits: Limits, report: Report) -> Parsed:
         """Parses `source` into the existing folder of `into`. Raises FileRefused or LimitExceeded, and whatever `report` raises; what
@@ -53,10 +56,11 @@ class ParsingProcess:
         with self._lock:
             running = self._started()
             try:
-                said = running.ask(request, limits.parsing, report)
+                said = running.ask(request, limits, report)
             except BaseException:
                 self._end()
                 raise
+            self.peak_bytes = max(self.peak_bytes, said.get("peak_bytes", 0))
         return _parsed(said, limits.parsing, label)
 
     def close(self) -> None:
@@ -110,8 +114,9 @@ class _Running:
                 with suppress(OSError):
                     pipe.close()
 
-    def ask(self, request: dict[str, Any], cost: Cost, report: Report) -> dict[str, Any]:
-        """All that was said of one file, but its progress, as one object."""
+    def ask(self, request: dict[str, Any], limits: Limits, report: Report) -> dict[str, Any]:
+        """All that was said of one file, but its progress, as one object. Each page that is read by OCR has its own time."""
+        cost, read_by_ocr = limits.parsing, 0
         deadline = time.monotonic() + cost.wall_seconds
         last = Progress("opening the file", 0, 1, "files")
         said: dict[str, Any] = {}
@@ -120,13 +125,16 @@ class _Running:
             message = self._message()
             if message is not None and "stage" in message:
                 last = Progress(**message)
+                if last.stage == OCR_STAGE and read_by_ocr < limits.pages:
+                    read_by_ocr += 1
+                    deadline += limits.ocr_seconds
             elif message is not None:
                 said |= message
                 continue
             if time.monotonic() > deadline:
-                raise LimitExceeded(f"Reading this file takes more than {cost.wall_seconds / 60:,.0f} minutes, the most. {_SMALLER}")
+                raise _past("wall_seconds", _time(cost.wall_seconds), last)
             report(last)
-        return said
+        return said | {"at": last}
 
     def _send(self, request: dict[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -175,20 +183,31 @@ def _parsed(said: dict[str, Any], cost: Cost, label: str) -> Parsed:
 
 def _refusal(said: dict[str, Any], cost: Cost) -> IngestError:
     if "refused" in said:
-        return (LimitExceeded if said["refused"] == LimitExceeded.__name__ else FileRefused)(said["message"])
+        return _REFUSALS.get(said["refused"], FileRefused)(said["message"])
     if "broke" in said:
         return FileRefused(f"This file cannot be read: it is damaged, or holds what nobody foresaw ({said['broke']}). {_ANEW}")
     if said.get("past") == "memory":
-        return LimitExceeded(f"Reading this file takes more than {cost.memory_bytes / 1e6:,.0f} MB of memory, the most. {_SMALLER}")
+        return _past("memory_bytes", f"{megabytes(cost.memory_bytes)} of memory", said["at"])
     if said.get("past") == "bytes":
-        return LimitExceeded(
-            f"The text of this file, with its places, has more than {cost.written_bytes / 1e6:,.0f} MB, the most. {_SMALLER}"
-        )
+        return _past("written_bytes", f"{megabytes(cost.written_bytes)} for its text and its places", said["at"])
     if said["ended"] == signal.SIGXCPU:
-        return LimitExceeded(f"Reading this file takes more than {cost.cpu_seconds:,} seconds of processor time, the most. {_SMALLER}")
+        return _past("cpu_seconds", f"{_time(cost.cpu_seconds)} of processor time", said["at"])
     if said["ended"] == signal.SIGKILL:
         return FileRefused(_KILLED)
     return FileRefused(f"This file makes its reader crash ({_name(said['ended'])}): it is damaged, or made to do so. {_ANEW}")
+
+
+def _past(limit: str, most: str, at: Progress) -> LimitExceeded:
+    """How much more it would have taken nobody knows; how far it was tells."""
+    return exceeded(f"Reading this file takes more than {most}, the most, and was stopped {_where(at)}.", _SMALLER, f"parsing.{limit}")
+
+
+def _where(at: Progress) -> str:
+    return f"at {at.done:,} of {at.total:,} {at.unit}" if at.done and at.total else f"after {at.done:,} {at.unit}" if at.done else "at once"
+
+
+def _time(seconds: int) -> str:
+    return f"{seconds / 60:,.0f} minutes" if seconds >= 120 else f"{seconds:,} seconds" if seconds != 1 else "1 second"
 
 
 def _name(number: int) -> str:

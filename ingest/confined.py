@@ -12,6 +12,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 # What a Python needs to find itself and its libraries. Nothing of Longread's settings is among it: they hold passwords and keys.
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 _CPU_GRACE_SECONDS = 2
+# ONNX Runtime's wheels keep an id of the machine and tell their maker of every model that is opened, unless this stands there first.
+NOTHING_SAID = {"ORT_DISABLE_TELEMETRY": "1"}
 
 
 def confine(cost: Cost) -> None:
@@ -31,4 +33,4 @@ def _limit(kind: int, most: int) -> None:
 def environment() -> dict[str, str]:
     """The variables of such a process. One thread: more would only wait for each other, and a process that forks must have no other."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | NOTHING_SAID

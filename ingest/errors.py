@@ -8,7 +8,11 @@ class IngestError(Exception):
 
 
 class FileRefused(IngestError):
-    """The file is empty, of a kind that is not read, damaged, or locked."""
+    """The file is empty, of a kind that is not read, or damaged."""
+
+
+class PasswordNeeded(FileRefused):
+    """The file opens with a password only; ingest.unlocking makes a copy that opens without."""
 
 
 class LimitExceeded(IngestError):

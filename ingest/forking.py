@@ -30,7 +30,7 @@ from typing import Any
 
 from ingest.confined import confine
 from ingest.errors import IngestError
-from ingest.limits import Cost, Limits
+from ingest.limit_settings import limits_of
 from ingest.parsers.registry import choose_parser
 from ingest.parsing import Choose, parse_file
 from ingest.storage import ParsedFiles
@@ -75,7 +75,7 @@ def _be_quiet() -> None:
 
 def _parse(request: dict[str, Any], answers: int, choose: Choose) -> None:
     try:
-        limits = _limits(request["limits"])
+        limits = limits_of(request["limits"])
         confine(limits.parsing)
         into = ParsedFiles(Path(request["into"]))
         parsed = parse_file(Path(request["source"]), request["label"], into, limits, lambda done: _answer(answers, asdict(done)), choose)
@@ -88,10 +88,6 @@ def _parse(request: dict[str, Any], answers: int, choose: Choose) -> None:
         too_much = isinstance(error, OSError) and error.errno == errno.EFBIG
         said = {"past": "bytes"} if too_much else {"broke": type(error).__name__, "traceback": traceback.format_exc()[-_TRACEBACK_CHARS:]}
     _answer(answers, said)
-
-
-def _limits(plain: dict[str, Any]) -> Limits:
-    return Limits(**(plain | {name: Cost(**plain[name]) for name in ("parsing", "drawing")}))
 
 
 def _answer(answers: int, said: dict[str, Any]) -> None:

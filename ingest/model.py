@@ -17,6 +17,16 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
+class Reading(StrEnum):
+    """Where a page's text comes from, and how sure it is."""
+
+    FILE = "file"  # it stands in the file
+    OCR = "ocr"  # read from the page's picture
+    UNCERTAIN = "uncertain"  # by OCR, and some words are not sure
+    POOR = "poor"  # by OCR, and many words are not sure
+    UNREAD = "unread"  # the page shows more than its text says, and nothing could be read of it
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A run of characters of a page's text (offsets in that text) and where it stands on the page."""
@@ -30,7 +40,9 @@ class Word:
 class ParsedPage:
     """One page as a parser found it. `width` and `height` in points; both 0 and no words for files without pages.
 
-    `has_image` says that the page is mainly a picture: with an empty text it is a scan that needs OCR.
+    `has_image` says that the page is mainly a picture, `wants_ocr` that its text does not say what it shows. `shows_more` says that whoever
+    reads the text alone loses something: a prompt for a model that sees has the page's image too. `confidence` is the mean of what OCR says
+    of its characters, 0 to 1, and None where it read none; `language` a code such as "en", or '' where it is not sure.
     """
 
     number: int
@@ -39,11 +51,16 @@ class ParsedPage:
     height: float = 0.0
     words: tuple[Word, ...] = ()
     has_image: bool = False
+    shows_more: bool = False
+    wants_ocr: bool = False
+    reading: Reading = Reading.FILE
+    confidence: float | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PageSummary:
-    """A page's place in the document's text, for the rows of the application."""
+    """A page's place in the document's text, and how that was read (see ParsedPage), for the rows of the application."""
 
     number: int
     start_char: int
@@ -51,6 +68,10 @@ class PageSummary:
     width: float
     height: float
     has_text: bool
+    shows_more: bool = False
+    reading: Reading = Reading.FILE
+    confidence: float | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,33 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
-from ingest.model import ParsedPage
+from ingest.legible import is_garbled
+from ingest.model import ParsedPage, Reading
+
+_LANGUAGES = {
+    "en": "English",
+    "de": "German",
+    "fr": "French",
+    "es": "Spanish",
+    "it": "Italian",
+    "pt": "Portuguese",
+    "nl": "Dutch",
+    "da": "Danish",
+    "sv": "Swedish",
+    "ja": "Japanese",
+    "zh": "Chinese",
+    "ko": "Korean",
+    "el": "Greek",
+}
 
 
-def page_notes(pages: Sequence[ParsedPage]) -> tuple[str, ...]:
-    """What pages without text mean for whoever asks."""
-    scans = [page.number for page in pages if page.has_image and not page.text.strip()]
-    blank = [page.number for page in pages if not page.has_image and not page.text.strip() and page.width > 0]
-    damaged = [page.number for page in pages if page.width == 0]
-    notes = []
-    if scans:
-        one, many = "is a scan without text; it", "are scans without text; they"
-        notes.append(f"{_pages(scans)} {one if len(scans) == 1 else many} can be looked at but not quoted.")
-    if blank:
-        notes.append(f"{_pages(blank)} {'has' if len(blank) == 1 else 'have'} no text.")
-    if damaged:
-        notes.append(f"{_pages(damaged)} {'is' if len(damaged) == 1 else 'are'} damaged and could not be read.")
-    return tuple(notes)
+def _is_empty(page: ParsedPage) -> bool:
+    return not page.text.strip() and page.width > 0
 
 
-def _pages(numbers: Sequence[int]) -> str:
+# Which pages, what is said of one, and of several. The first that applies counts.
+_SENTENCES: Sequence[tuple[Callable[[ParsedPage], bool], str, str]] = (
+    (lambda page: page.width == 0, "{pages} is damaged and could not be read.", "{pages} are damaged and could not be read."),
+    (lambda page: page.reading is Reading.OCR, "{pages} was read by OCR.", "{pages} were read by OCR."),
+    (
+        lambda page: page.reading is Reading.UNCERTAIN,
+        "{pages} was read by OCR; some words are uncertain.",
+        "{pages} were read by OCR; some words are uncertain.",
+    ),
+    (
+        lambda page: page.reading is Reading.POOR,
+        "{pages} was read by OCR, but badly: compare a quote with the picture.",
+        "{pages} were read by OCR, but badly: compare a quote with the picture.",
+    ),
+    (
+        lambda page: page.reading is Reading.UNREAD and _is_empty(page),
+        "{pages} is a scan that was not read; it can be looked at but not quoted.",
+        "{pages} are scans that were not read; they can be looked at but not quoted.",
+    ),
+    (
+        lambda page: page.reading is Reading.UNREAD,
+        "{pages} shows more than its text says, which was not read.",
+        "{pages} show more than their text says, which was not read.",
+    ),
+    (
+        lambda page: page.wants_ocr and _is_empty(page),
+        "{pages} is a picture in which OCR found no text; it can be looked at but not quoted.",
+        "{pages} are pictures in which OCR found no text; they can be looked at but not quoted.",
+    ),
+    (
+        lambda page: page.wants_ocr and is_garbled(page.text),
+        "{pages} has garbled text, and OCR found none that is better.",
+        "{pages} have garbled text, and OCR found none that is better.",
+    ),
+    (lambda page: page.has_image and _is_empty(page), "{pages} is a picture without text.", "{pages} are pictures without text."),
+    (_is_empty, "{pages} has no text.", "{pages} have no text."),
+)
+
+
+def page_notes(pages: Iterable[ParsedPage]) -> tuple[str, ...]:
+    """What pages that were read by OCR, or not at all, mean for whoever asks."""
+    found: dict[int, list[int]] = {}
+    languages: set[str] = set()
+    for page in pages:
+        which = next((index for index, (applies, _, _) in enumerate(_SENTENCES) if applies(page)), None)
+        if which is not None:
+            found.setdefault(which, []).append(page.number)
+        if page.language:
+            languages.add(_LANGUAGES[page.language])
+    said = [
+        (one if len(found[index]) == 1 else many).format(pages=named_pages(found[index]))
+        for index, (_, one, many) in enumerate(_SENTENCES)
+        if index in found
+    ]
+    if languages:
+        said.append(f"What OCR read is in {_and(sorted(languages))}.")
+    return tuple(said)
+
+
+def left_out_note(pictures: int) -> tuple[str, ...]:
+    """Of a file that is read as text, and holds so many pictures."""
+    if not pictures:
+        return ()
+    one, many = "The picture in this file is neither read nor shown", f"The {pictures:,} pictures in this file are neither read nor shown"
+    return (f"{one if pictures == 1 else many}, only its words are. A PDF printed from it has both.",)
+
+
+def named_pages(numbers: Sequence[int]) -> str:
     """`Page 6`, `Pages 2 and 4`, `Pages 1-3, 5 and 9`."""
-    runs = list(_runs(numbers))
-    listed = runs[0] if len(runs) == 1 else f"{', '.join(runs[:-1])} and {runs[-1]}"
-    return f"{'Page' if len(numbers) == 1 else 'Pages'} {listed}"
+    return f"{'Page' if len(numbers) == 1 else 'Pages'} {_and(list(_runs(numbers)))}"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[str]:

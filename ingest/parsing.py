@@ -8,21 +8,25 @@ Knows no tokens and no chunks: those are made of the text afterwards, by whoever
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.errors import LimitExceeded
+from ingest.limit_settings import exceeded
 from ingest.limits import Limits
 from ingest.model import Kind, PageSummary, ParsedPage
-from ingest.notes import page_notes
+from ingest.notes import left_out_note, page_notes
 from ingest.parsers.base import Parser, ParserContext
-from ingest.progress import Progress, Report
-from ingest.prompt.page_map import word_rows, write_page_map
+from ingest.parsers.left_out import pictures_in
+from ingest.progress import OCR_STAGE, Progress, Report
+from ingest.prompt.page_map import write_page_map
 from ingest.running_lines import without_running_lines
+from ingest.scans import read_scans
 from ingest.storage import ParsedFiles
+from ingest.waiting import WaitingPages
 
 _PAGE_SEPARATOR = "\f"
 
@@ -38,25 +42,17 @@ class Parsed:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A document's text with the places of its pages and words in it."""
-
-    text: str
-    pages: tuple[PageSummary, ...]
-    words: tuple[NDArray[np.void], ...]
-    notes: tuple[str, ...]
-
-
 def parse_file(source: Path, label: str, into: ParsedFiles, limits: Limits, report: Report, choose: Choose) -> Parsed:
     """Writes the text and the page map of `source`. Raises FileRefused or LimitExceeded."""
     parser = choose(source, label, limits)
-    read = _joined(parser.kind, _pages(parser, source, limits, report))
+    pages = _pages(parser, source, limits, report)
     # A lone surrogate is no character: it becomes one "?", so that offsets stay.
     with into.text.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        file.write(read.text)
-    write_page_map(into, parser.kind, read.pages, read.words)
-    return Parsed(parser.kind, read.notes)
+        if parser.kind is Kind.PAGED:
+            return Parsed(parser.kind, _write_pages(pages, file, into))
+        file.writelines(page.text for page in pages)
+    write_page_map(into, parser.kind, ())
+    return Parsed(parser.kind, left_out_note(pictures_in(source)) if parser.kind is Kind.TEXT else ())
 
 
 def _pages(parser: Parser, source: Path, limits: Limits, report: Report) -> Iterator[ParsedPage]:
@@ -64,36 +60,40 @@ def _pages(parser: Parser, source: Path, limits: Limits, report: Report) -> Iter
     context, unit = ParserContext(limits), "pages" if parser.kind is Kind.PAGED else "parts"
     total = parser.count_pages(source, context)
     chars = 0
-    for page in parser.parse(source, context):
+    for page in read_scans(parser.parse(source, context), source, limits):
         chars += len(page.text)
         if chars > limits.text_chars:
-            raise LimitExceeded(
-                f"This document has more than {limits.text_chars:,} characters, the most that is read. Split it into parts."
-            )
+            where = f"{unit[:-1]} {page.number:,}" + (f" of {total:,}" if total else "")
+            said = f"This document has more than the {limits.text_chars:,} characters that are read, and is past them at {where}."
+            raise exceeded(said, "Split it into parts", "text_chars")
         yield page
-        report(Progress(f"reading {unit}", page.number, total, unit))
+        report(Progress(OCR_STAGE if page.wants_ocr else f"reading {unit}", page.number, total, unit))
 
 
-def _joined(kind: Kind, pages: Iterable[ParsedPage]) -> _Text:
-    if kind is not Kind.PAGED:
-        return _Text("".join(page.text for page in pages), (), (), ())
-    words: list[NDArray[np.void]] = []
-    seen: list[ParsedPage] = []
+def _write_pages(pages: Iterable[ParsedPage], file: TextIO, into: ParsedFiles) -> tuple[str, ...]:
+    """Writes their text and page map, which only the last page decides on. Gives the notes."""
+    waiting = WaitingPages(into.folder)
     for page in pages:
-        words.append(word_rows(page.words, page.number, 0))
-        seen.append(replace(page, words=()))
-    texts: list[str] = []
-    places: list[PageSummary] = []
+        waiting.add(page)
+    write_page_map(into, Kind.PAGED, _written(waiting, file))
+    return page_notes(waiting)
+
+
+def _written(waiting: WaitingPages, file: TextIO) -> Iterator[tuple[PageSummary, NDArray[np.void]]]:
+    """Each page's place and words, once what is left of its text is written."""
     start = 0
-    for index, (page, (first, last)) in enumerate(zip(seen, without_running_lines([page.text for page in seen]), strict=True)):
+    for page, (first, last), words in zip(waiting, without_running_lines(waiting.texts), waiting.words(), strict=True):
         text = page.text[first:last].strip("\n")
         first += len(page.text[first:last]) - len(page.text[first:last].lstrip("\n"))
-        texts.append(text)
-        words[index] = _moved(words[index], first, first + len(text), start - first)
         end = start + len(text)
-        places.append(PageSummary(page.number, start, end, page.width, page.height, bool(page.text.strip())))
+        file.write((_PAGE_SEPARATOR if start else "") + text)
+        yield _summary(page, start, end), _moved(words, first, first + len(text), start - first)
         start = end + len(_PAGE_SEPARATOR)
-    return _Text(_PAGE_SEPARATOR.join(texts), tuple(places), tuple(words), page_notes(seen))
+
+
+def _summary(page: ParsedPage, start: int, end: int) -> PageSummary:
+    read = (page.reading, page.confidence, page.language)
+    return PageSummary(page.number, start, end, page.width, page.height, bool(page.text.strip()), page.shows_more, *read)
 
 
 def _moved(words: NDArray[np.void], first: int, last: int, by: int) -> NDArray[np.void]:

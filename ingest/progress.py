@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+OCR_STAGE = "reading scans"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -7,9 +7,12 @@ the page is not interrupted. What is not sure stays: a line of numbers that do n
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
 
 _EDGE_LINES = 4  # from the top, and from the bottom
 _COUNTED_LEAST, _COUNTED_SHARE = 4, 0.3  # pages with a line that counts them: left and right pages may differ, and chapters
@@ -34,12 +37,23 @@ class _Line:
     numbers: tuple[int, ...]
 
 
-def without_running_lines(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """(start, end) of what is left of each page's text. A page that would be left without any is left whole."""
-    edges = [(list(_edge(text, from_end=False)), list(_edge(text, from_end=True))) for text in texts]
-    running = _running([{line.words: line.numbers for side in sides for line in side} for sides in edges])
+@dataclass(slots=True)
+class _Found:
+    """How many pages have a line, and how often each of its numbers is how far from the page's index."""
+
+    pages: int = 0
+    away: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+
+def without_running_lines(texts: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """(start, end) of what is left of each page's text. A page that would be left without any is left whole.
+
+    Goes over the texts three times, so they are no iterator, and holds none of them.
+    """
+    running = _running(texts)
     kept: set[str] = set()
-    return [_rest(text, index, *sides, running, kept) for index, (text, sides) in enumerate(zip(texts, edges, strict=True))]
+    for index, text in enumerate(texts):
+        yield _rest(text, index, running, kept)
 
 
 def _edge(text: str, *, from_end: bool) -> Iterator[_Line]:
@@ -61,40 +75,62 @@ def _edge(text: str, *, from_end: bool) -> Iterator[_Line]:
             yield _Line(first, last, " ".join(_NUMBER.sub(_SLOT, said.replace(_SLOT, "")).split()), numbers)
 
 
-def _running(pages: Sequence[dict[str, tuple[int, ...]]]) -> _Running:
-    places: dict[str, list[tuple[int, tuple[int, ...]]]] = defaultdict(list)
-    for index, lines in enumerate(pages):
-        for words, numbers in lines.items():
-            places[words].append((index, numbers))
-    return {words: _counting(found) for words, found in places.items() if _runs(words, found, len(pages))}
+def _running(texts: Iterable[str]) -> _Running:
+    pages, often = _often(texts)
+    found: dict[str, _Found] = {}
+    for index, text in enumerate(texts if often else ()):
+        for words, numbers in _said(text).items():
+            if hash(words) in often:
+                line = found.setdefault(words, _Found())
+                line.pages += 1
+                line.away.update((place, number - index) for place, number in enumerate(numbers))
+    return {words: _counting(line) for words, line in found.items() if _runs(words, line, pages)}
 
 
-def _runs(words: str, found: Sequence[tuple[int, tuple[int, ...]]], pages: int) -> bool:
-    if _SLOT in words:
-        most = max(_away(found).values())
-        return len(found) >= max(_COUNTED_LEAST, _COUNTED_SHARE * pages) and most >= _COUNTING_LEAST * len(found)
+def _said(text: str) -> dict[str, tuple[int, ...]]:
+    """The numbers of each line at a page's edges, by its words."""
+    return {line.words: line.numbers for from_end in (False, True) for line in _edge(text, from_end=from_end)}
+
+
+def _often(texts: Iterable[str]) -> tuple[int, frozenset[int]]:
+    """How many pages there are, and the hashes of lines that stand on enough of them: few, where each page has eight lines at its edges."""
+    hashes, pages = array("q"), 0
+    for text in texts:
+        hashes.extend(map(hash, _said(text)))
+        pages += 1
+    lines, counts = np.unique(np.array(hashes, dtype=np.int64), return_counts=True)
+    least = min(_least(pages, slot=slot) for slot in (True, False))
+    return pages, frozenset(lines[counts >= least].tolist())
+
+
+def _least(pages: int, *, slot: bool) -> float:
+    """On how many of the pages a line has to stand, with a number in it or without."""
+    return max(_COUNTED_LEAST, _COUNTED_SHARE * pages) if slot else max(_SAME_LEAST, _SAME_SHARE * pages)
+
+
+def _runs(words: str, found: _Found, pages: int) -> bool:
+    slot = _SLOT in words
+    if found.pages < _least(pages, slot=slot):
+        return False
+    if slot:
+        return max(found.away.values()) >= _COUNTING_LEAST * found.pages
     # "Name: Ann Lee" stands on each of a contract's signature pages.
-    return len(found) >= max(_SAME_LEAST, _SAME_SHARE * pages) and bool(_LETTER.search(words)) and ":" not in words
+    return bool(_LETTER.search(words)) and ":" not in words
 
 
-def _away(found: Sequence[tuple[int, tuple[int, ...]]]) -> Counter[tuple[int, int]]:
-    """How often each of a line's numbers is how far from the page's index."""
-    return Counter((place, number - index) for index, numbers in found for place, number in enumerate(numbers))
-
-
-def _counting(found: Sequence[tuple[int, tuple[int, ...]]]) -> frozenset[tuple[int, int]]:
+def _counting(found: _Found) -> frozenset[tuple[int, int]]:
     """Those that count pages: an exhibit may begin anew, and a number that stands alone is something else."""
-    return frozenset(away for away, times in _away(found).items() if times >= _COUNTED_TOGETHER)
+    return frozenset(away for away, times in found.away.items() if times >= _COUNTED_TOGETHER)
 
 
-def _rest(text: str, index: int, top: Sequence[_Line], bottom: Sequence[_Line], running: _Running, kept: set[str]) -> tuple[int, int]:
+def _rest(text: str, index: int, running: _Running, kept: set[str]) -> tuple[int, int]:
     start, end = 0, len(text)
     first: set[str] = set()
-    for line in top:
+    for line in _edge(text, from_end=False):
         if not _goes(line, index, running, kept, first):
             break
         start = line.end
-    for line in bottom:
+    for line in _edge(text, from_end=True):
         if line.start < start or not _goes(line, index, running, kept, first):
             break
         end = line.start

@@ -1,39 +1,166 @@
-"""Which files of a repository or folder are not worth reading, told by their path alone. Opens nothing."""
+"""Which files of a repository or folder are not worth reading, told by their path or by how they begin, and why."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import PurePosixPath
 
-_VENDORED = frozenset(
+from ingest.parsers.code import is_code
+from ingest.parsers.sniff import is_picture
+from ingest.picture_size import pixels_in_head
+
+HEAD_BYTES = 64_000  # as much of a file is looked at (reason_in_head)
+
+
+class Reason(StrEnum):
+    """Why files were left out, as groups to list them in."""
+
+    VENDORED = "vendored"
+    GENERATED = "generated"
+    LOCK = "lock"
+    IGNORED = "ignored"
+    BINARY = "binary"
+    PICTURE = "picture"
+    EMPTY = "empty"
+    LINK = "link"
+    SUBMODULE = "submodule"
+    LOCKED = "locked"
+    TOO_LARGE = "too large"
+    DAMAGED = "damaged"
+    TWICE = "twice"
+    NESTED = "nested"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """`why`: words that end "skipped: ..."."""
+
+    reason: Reason
+    why: str
+
+
+# Folders of these names are never anybody's own work.
+TOOL_FOLDERS = frozenset(
     """
-    node_modules bower_components .git .hg .svn dist vendor third_party site-packages __pycache__ .venv venv .tox .nox
-    .mypy_cache .pytest_cache .ruff_cache .idea .vscode __macosx
+    node_modules bower_components jspm_packages site-packages __pycache__ __macosx .git .hg .svn .bzr .venv venv .tox .nox .eggs
+    .mypy_cache .pytest_cache .ruff_cache .hypothesis .ipynb_checkpoints .idea .vscode .vs .gradle .terraform .next .nuxt .svelte-kit
+    .parcel-cache .turbo .yarn .cache .sass-cache .dart_tool .bundle .nyc_output htmlcov deriveddata
+    """.split()  # noqa: SIM905 -- words read better than a list
+)
+# So are these among source code; but people have contracts in folders called "vendor", so documents in them are read.
+_PACKAGE_FOLDERS = frozenset(
+    """
+    vendor vendored _vendor third_party third-party thirdparty 3rdparty dist build target out obj coverage pods carthage wheels
+    """.split()  # noqa: SIM905 -- words read better than a list
+)
+_DOCUMENTS = frozenset(
+    """
+    pdf doc docx docm dotx xls xlsx xlsm xlsb ppt pptx pptm odt ods odp epub rtf eml msg csv tsv
     """.split()  # noqa: SIM905 -- words read better than a list
 )
 _LOCK_FILES = frozenset(
     """
-    package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml poetry.lock pipfile.lock uv.lock cargo.lock composer.lock
-    gemfile.lock go.sum flake.lock .ds_store thumbs.db
+    package-lock.json npm-shrinkwrap.json pnpm-lock.yaml bun.lockb packages.lock.json project.assets.json go.sum gradle.lockfile
+    package.resolved
     """.split()  # noqa: SIM905 -- words read better than a list
+)
+_GENERATED = re.compile(
+    r"\.min\.(?:js|mjs|css)$|\.(?:js|mjs|css|ts)\.map$|\.map$|\.bundle\.js$|_pb2(?:_grpc)?\.pyi?$|\.pb(?:\.gw|_grpc|\.validate)?\.go$|_grpc\.pb\.go$"
+    r"|\.pb\.(?:h|cc|cpp|swift)$|_pb\.(?:js|ts|d\.ts|rb)$|\.g\.(?:dart|cs)$|\.freezed\.dart$|\.designer\.cs$|\.generated\.[a-z]+$"
+    r"|(?:^|/)(?:\.ds_store|thumbs\.db|desktop\.ini)$"
 )
 _BINARIES = frozenset(
     """
-    png jpg jpeg gif webp bmp tif tiff ico icns psd mp3 mp4 m4a wav ogg flac mov avi mkv webm woff woff2 ttf otf eot so dll dylib
-    exe o a lib obj class jar pyc pyd whl wasm bin dat db sqlite sqlite3 pickle pkl npy npz parquet h5 pt onnx safetensors gguf
+    gif bmp ico icns psd mp3 mp4 m4a wav ogg flac mov avi mkv webm woff woff2 ttf otf eot so dll dylib
+    exe o a lib obj class jar war pyc pyd pyo whl egg wasm bin dat db sqlite sqlite3 pickle pkl npy npz parquet h5 pt pth onnx
+    safetensors gguf mo apk dmg iso deb rpm nupkg pdb swf blend fbx glb keystore jks p12 pfx der
     """.split()  # noqa: SIM905 -- words read better than a list
 )
-_ARCHIVES = frozenset({"zip", "tar", "gz", "tgz", "bz2", "xz", "7z", "rar", "zst"})
+_PICTURES = frozenset({"png", "jpg", "jpeg", "webp", "tif", "tiff"})
+_LEAST_PIXELS = 100_000  # icons and thumbnails have fewer; a page of text in so many has letters 4 pixels wide
+_OTHER_ARCHIVES = frozenset({"7z", "rar", "zst", "lz4", "lzma", "cab"})
+_VENDORED = Skipped(Reason.VENDORED, "its folder holds other people's or generated files")
+_LOCK = Skipped(Reason.LOCK, "it is written by a tool that looks up packages")
+_MADE = Skipped(Reason.GENERATED, "it is generated, minified or a map of such a file")
+_UNOPENED = Skipped(Reason.NESTED, "it is an archive of a kind that is not opened")
+_NO_TEXT = Skipped(Reason.BINARY, "it holds no text")
+_OF_CODE = Skipped(Reason.PICTURE, "it is a picture among source code, where pictures are not read")
+_NO_PICTURE = Skipped(Reason.BINARY, "it is named as a picture and is none")
+_MARKED = Skipped(Reason.GENERATED, "it says of itself that it is generated")
+_MINIFIED = Skipped(Reason.GENERATED, "it is minified")
+_POINTER = Skipped(Reason.BINARY, "it only points to a file elsewhere (Git LFS)")
+
+_LFS_MARK = b"version https://git-lfs.github.com/spec/"
+# What tools write in the first lines of what they make (Go's convention, Meta's, protobuf's).
+_SAYS_GENERATED = re.compile(
+    rb"\bcode generated\b.*\bdo not edit\b|\bautomatically generated\b.*\bdo not\b|\bauto-?generated\b.*\bdo not (?:edit|modify)\b"
+    rb"|[#/*;-]\s*@generated\b|generated by the protocol buffer compiler|<auto-generated",
+    re.IGNORECASE,
+)
+_SAID_LINES = 8
+_WEB_CODE = frozenset({"js", "mjs", "cjs", "css"})
+_MINIFIED_BYTES, _MINIFIED_LINE = 4_000, 400  # by hand nobody writes lines of 400 characters, one after the other
 
 
-def reason_to_skip(path: str) -> str | None:
-    """Why the file at `path` (relative, with slashes) is left out, as words that end "skipped: ..."; None if it is read."""
-    place = PurePosixPath(path.lower())
-    extension = place.suffix.lstrip(".")
+def vendored_folder(path: str) -> str:
+    """The part of a vendored file's path that ends with the folder for which it is left out; the path itself where there is none."""
+    folders = path.split("/")[:-1]
+    known = TOOL_FOLDERS | _PACKAGE_FOLDERS
+    ends = (number for number, folder in enumerate(folders, 1) if folder.lower() in known or folder.lower().endswith(".egg-info"))
+    end = next(ends, 0)
+    return "/".join(folders[:end]) + "/" if end else path
+
+
+def reason_to_skip(path: str, *, is_among_code: bool = False) -> Skipped | None:
+    """Why the file at `path` (relative, with slashes) is left out, told by that alone; None if it is read.
+
+    `is_among_code`: of its folder ingest.code_folders says so."""
+    place, extension = PurePosixPath(path.lower()), _extension(path)
     reasons = (
-        (bool(_VENDORED.intersection(place.parts[:-1])), "its folder holds other people's or generated files"),
-        (place.name in _LOCK_FILES, "it is written by a tool"),
-        (place.name.endswith((".min.js", ".min.css", ".map")), "it is minified"),
-        (extension in _ARCHIVES, "an archive in an archive is not opened"),
-        (extension in _BINARIES, "it holds no text"),
+        (_is_vendored(place, _DOCUMENTS if is_among_code else _DOCUMENTS | _PICTURES), _VENDORED),
+        (place.name in _LOCK_FILES or extension == "lock", _LOCK),
+        (bool(_GENERATED.search(place.as_posix())), _MADE),
+        (extension in _OTHER_ARCHIVES, _UNOPENED),
+        (extension in _BINARIES, _NO_TEXT),
+        (is_among_code and extension in _PICTURES, _OF_CODE),
     )
     return next((reason for applies, reason in reasons if applies), None)
+
+
+def _is_vendored(place: PurePosixPath, documents: frozenset[str]) -> bool:
+    folders = place.parts[:-1]
+    if any(folder in TOOL_FOLDERS or folder.endswith(".egg-info") for folder in folders):
+        return True
+    return place.suffix.lstrip(".") not in documents and not _PACKAGE_FOLDERS.isdisjoint(folders)
+
+
+def reason_in_head(path: str, head: bytes, *, is_among_code: bool = False) -> Skipped | None:
+    """Why a file that begins with `head` (HEAD_BYTES of it) is left out after all; None if it is read."""
+    if head.startswith(_LFS_MARK):
+        return _POINTER
+    if is_picture(head):
+        return _OF_CODE if is_among_code else _too_small(head)
+    if _extension(path) in _PICTURES:
+        return _NO_PICTURE
+    if is_code(path) and any(_SAYS_GENERATED.search(line) for line in head[:2_000].split(b"\n")[:_SAID_LINES]):
+        return _MARKED
+    if _extension(path) in _WEB_CODE and _is_minified(head):
+        return _MINIFIED
+    return None
+
+
+def _too_small(head: bytes) -> Skipped | None:
+    size = pixels_in_head(head)
+    if size is None or size[0] * size[1] >= _LEAST_PIXELS:
+        return None
+    return Skipped(Reason.PICTURE, f"it is a picture of {size[0]:,} x {size[1]:,} pixels, too small for a page of text")
+
+
+def _extension(path: str) -> str:
+    return PurePosixPath(path.lower()).suffix.lstrip(".")
+
+
+def _is_minified(head: bytes) -> bool:
+    return len(head) >= _MINIFIED_BYTES and len(head) > _MINIFIED_LINE * (head.count(b"\n") + 1)

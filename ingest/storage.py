@@ -1,10 +1,15 @@
 """Where the files of a document lie on disk. No name that a user chose ever becomes a path.
 
 <root>/<document id>/original         what was uploaded, byte for byte
+<root>/<document id>/unlocked         the same without its password, where one was needed and given (ingest.unlocking)
+<root>/<document id>/incoming         an archive's new version, until it takes the original's place
+<root>/<document id>/making.json      documents that are being made of its files (webapp.upload.unpacking)
+<root>/<document id>/skipped.json     what was left out of an archive, and why (webapp.library.skipped)
 <root>/<document id>/parsed/          everything made from it, swapped in whole (see `replacing`)
     text.txt                          the extracted text, UTF-8; pages are separated by a form feed
     pages.json  words.npy             the page map's data (ingest.prompt.page_map)
     ids.npy  chunks.npy               the prompt's tokens and chunk rows (engine.prompt)
+    pictures/  pictures.json          the page images that stand in the prompt, and where (ingest.prompt.pictures)
 <root>/<document id>/images/          page images, drawn ahead or when first looked at
 """
 
@@ -16,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from ingest.held import held_folder, sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,14 @@ class ParsedFiles:
     def chunks(self) -> Path:
         return self.folder / "chunks.npy"
 
+    @property
+    def pictures(self) -> Path:
+        return self.folder / "pictures"
+
+    @property
+    def placed_pictures(self) -> Path:
+        return self.folder / "pictures.json"
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentFolder:
@@ -61,6 +76,31 @@ class DocumentFolder:
         return self.folder / "original"
 
     @property
+    def unlocked(self) -> Path:
+        return self.folder / "unlocked"
+
+    @property
+    def readable(self) -> Path:
+        """What is parsed and drawn: the original, or its copy without a password. A copy of an older original is none."""
+        try:
+            is_newer = self.unlocked.stat().st_mtime_ns >= self.original.stat().st_mtime_ns
+        except FileNotFoundError:
+            return self.original
+        return self.unlocked if is_newer else self.original
+
+    @property
+    def incoming(self) -> Path:
+        return self.folder / "incoming"
+
+    @property
+    def making(self) -> Path:
+        return self.folder / "making.json"
+
+    @property
+    def skipped(self) -> Path:
+        return self.folder / "skipped.json"
+
+    @property
     def parsed(self) -> ParsedFiles:
         return ParsedFiles(self.folder / "parsed")
 
@@ -71,17 +111,13 @@ class DocumentFolder:
     @contextmanager
     def replacing(self) -> Iterator[ParsedFiles]:
         """Files of a new parse, which take the old one's place when the block ends well and vanish when it does not."""
-        fresh = self.folder / f"parsed.{uuid.uuid4().hex}"
-        fresh.mkdir(parents=True)
-        try:
+        sweep(self.folder, "old.")
+        with held_folder(self.folder, "parsed.") as fresh:
             yield ParsedFiles(fresh)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
-        old = self.folder / f"old.{uuid.uuid4().hex}"
-        if self.parsed.folder.exists():
-            self.parsed.folder.rename(old)
-        fresh.rename(self.parsed.folder)
+            old = self.folder / f"old.{uuid.uuid4().hex}"
+            if self.parsed.folder.exists():
+                self.parsed.folder.rename(old)
+            fresh.rename(self.parsed.folder)
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(self.images, ignore_errors=True)
 

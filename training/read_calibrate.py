@@ -201,7 +201,7 @@ def opened(model: Model, head: ReadingHead, store: Path) -> Engine:
 
 def main() -> None:
     asked_for = parser().parse_args()
-    random_, model = random.Random(asked_for.seed), open_model(fetch())  # noqa: S311 (a sample, no secret)
+    random_, model = random.Random(asked_for.seed), open_model(fetch(), adapter=asked_for.adapter)  # noqa: S311 (a sample, no secret)
     name = model.fingerprint.split()[0]
     head = read_reading_head(name, model.decoder.config, path=asked_for.head)
     if head is None:
@@ -228,6 +228,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--data", type=Path, required=True, help="folder of the training data")
     made.add_argument("--head", type=Path, required=True)
+    made.add_argument("--adapter", type=Path, help="of the base model, whose head it is")
     made.add_argument("--documents", type=int, default=12, help="documents of each source at most")
     made.add_argument("--seed", type=int, default=1, help="that of the training, which says what was held back")
     return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +58,13 @@ say it."""
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Of each document: questions with an answer and without one; of each question: wrong passages that look alike, and any others."""
+    """Of each document: questions with an answer and without one; of each question: wrong passages that look alike, where the words alone
+    say it `by_words` of them, and any others."""
 
     present: int = 24
     absent: int = 12
     alike: int = 3
+    by_words: int = 3
     others: int = 1
 
 
@@ -86,9 +88,10 @@ def read_corpus(
         asked = [(question, random_.choice(question.wordings)) for question in sampled(document, amounts, random_)]
         lexical = [{hit.chunk: hit.score for hit in index.search(wording, [""], LEXICAL_HITS)} for _, wording in asked]
         found = alike(document, [wording for _, wording in asked]) if alike else None
+        wanted = amounts if found else replace(amounts, alike=amounts.by_words)
         found = found or [list(scores) for scores in lexical]
         for (question, wording), scores, order in zip(asked, lexical, found, strict=True):
-            one = put(document.source, number, wording, question.spans, own, bodies, order, scores, amounts, random_)
+            one = put(document.source, number, wording, question.spans, own, bodies, order, scores, wanted, random_)
             if one is not None:
                 made.tasks.append(shifted(one, first))
     return made

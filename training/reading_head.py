@@ -41,7 +41,7 @@ from training.read_sources import read_documents, split
 
 LAYERS = (9, 12, 15, 17, 19, 21, 23, 25, 27, 29)
 CHOSEN = (12, 15, 19, 21, 23, 27)
-AMOUNTS = Amounts(present=160, absent=8, alike=3, others=0)
+AMOUNTS = Amounts(present=400, absent=8, alike=3, by_words=1, others=0)
 HELD_AMOUNTS = Amounts(present=16, absent=8, alike=4)
 KEEP_EVERY = 50
 # Of the time, how much goes into encoding.
@@ -148,7 +148,7 @@ def main() -> None:
     asked = parser().parse_args()
     began, console = time.monotonic(), Console()
     settings = Settings(steps=asked.steps, rate=asked.rate, shares=dict(asked.share), seed=asked.seed)
-    model = open_model(fetch())
+    model = open_model(fetch(), adapter=asked.adapter)
     train, held = corpora(model, asked.data, asked.seed, Candidates(model, asked.cache / "candidates", console.located))
     encodings = ReadEncodings(asked.cache, model.fingerprint, LAYERS, lambda: Reader(model.decoder, model.chat.prefix, LAYERS))
     encodings.encode(list(held.jobs.values()), console.encoding)
@@ -206,6 +206,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--minutes", type=float, required=True)
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--cache", type=Path, default=Path("var/read-encodings"))
+    made.add_argument("--adapter", type=Path, help="of the base model, whose head it is to be; it belongs into its folder then")
     made.add_argument("--begin", type=Path, help="a head's file to begin with, fitted on less")
     made.add_argument("--steps", type=int, default=2000)
     made.add_argument("--rate", type=float, default=1e-3)

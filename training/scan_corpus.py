@@ -7,7 +7,7 @@ is asked of that alone, else in all documents of its source.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,11 +98,12 @@ def negatives(asked: Asked, count: int, random_: random.Random) -> list[int]:
     return chosen + random_.sample(others, min(len(others), count - len(chosen)))
 
 
-def needed(corpus: Corpus, wrong: int, random_: random.Random) -> list[int]:
-    """Passages worth encoding, those of different documents and sources in turn: the right ones, and `wrong` others of each question."""
+def needed(corpus: Corpus, wrong: int, random_: random.Random, whole: Collection[str] = ()) -> list[int]:
+    """Passages worth encoding, those of different documents and sources in turn: the right ones, and `wrong` others of each question; of
+    the sources `whole`, which are closed, all that a question is put to."""
     wanted: dict[int, int] = {}
     for asked in corpus.asked:
-        for place in (*sorted(asked.right), *negatives(asked, wrong, random_)):
+        for place in asked.candidates if asked.source in whole else (*sorted(asked.right), *negatives(asked, wrong, random_)):
             wanted.setdefault(place, asked.document)
     turn = {document: (place + 0.5) / len(own) for own in by_source(corpus).values() for place, document in enumerate(own)}
     return sorted(wanted, key=lambda place: (turn[wanted[place]], place))

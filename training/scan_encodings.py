@@ -109,13 +109,13 @@ class Encodings:
             report(done_tokens, texts.tokens, spent_tokens / spent if spent else 0.0)
         return done
 
-    def load(self, texts: Texts, layer: int) -> Encoded:
-        """One layer of texts that are all encoded."""
+    def load(self, texts: Texts, layers: Sequence[int]) -> Encoded:
+        """Some layers, side by side, of texts that are all encoded."""
         starts = np.concatenate(([0], np.cumsum([len(ids) for ids in texts.ids]))).tolist()
         hidden, first = torch.empty(0), 0
         for part in blocks(texts):
             with safe_open(self._path(part), "pt") as file:  # type: ignore[no-untyped-call]
-                read = file.get_tensor(str(layer))
+                read = torch.cat([file.get_tensor(str(layer)) for layer in layers], 1)
             if not first:
                 hidden = torch.empty(starts[-1], read.shape[1], dtype=read.dtype)
             hidden[first : first + len(read)] = read

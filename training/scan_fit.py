@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -24,9 +25,10 @@ WIDTH = 128
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a head is fitted. `balance`: a source is drawn with its share of the questions to this power."""
+    """How a head is fitted. `balance`: a source is drawn with its share of the questions to this power. `wrong` passages of a closed
+    question are drawn from the first `mined` that the head itself took for right at most `mine_every` steps ago; 0: never."""
 
-    steps: int = 450
+    steps: int = 900
     questions: int = 24
     wrong: int = 3
     rate: float = 1e-3
@@ -34,6 +36,8 @@ class Settings:
     dropout: float = 0.1
     balance: float = 0.5
     header_left_out: float = 0.5
+    mine_every: int = 100
+    mined: int = 12
     weighted: bool = True
     shares: Mapping[str, float] = field(default_factory=dict)
     seed: int = 1
@@ -118,8 +122,8 @@ def scores(queries: Tensor, lengths: Sequence[int], keys: Tensor, sizes: Sequenc
     """[questions, passages] from the packed queries [Q, W] of questions with so many tokens each."""
     products = best_products(queries, keys, sizes)
     owner = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
-    total = torch.zeros(len(lengths), len(sizes)).index_add(0, owner, products)
-    weight = torch.zeros(len(lengths)).index_add(0, owner, queries.norm(dim=-1))
+    total = torch.zeros(len(lengths), len(sizes)).index_add(0, owner, products.float())
+    weight = torch.zeros(len(lengths)).index_add(0, owner, queries.float().norm(dim=-1))
     return total / weight[:, None]
 
 
@@ -131,9 +135,12 @@ def fit(material: Material, settings: Settings, tell: Callable[[int, float, floa
     optimiser = torch.optim.AdamW(
         [{"params": [head.query, head.key], "weight_decay": settings.decay}, {"params": [head.scale], "weight_decay": 0.0}], settings.rate
     )
-    draw = Draw(material, settings, random_)
+    mistakes = Mistakes(material)
+    draw = Draw(material, settings, mistakes, random_)
     started, mean = time.perf_counter(), 0.0
     for step in range(settings.steps):
+        if settings.mine_every and step % settings.mine_every == 0:
+            mistakes.look(head)
         for group in optimiser.param_groups:
             group["lr"] = settings.rate * rate_at(step / settings.steps)
         loss = batch_loss(material, head, draw.batch(), settings, random_)
@@ -153,11 +160,48 @@ def rate_at(share: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A document's passages that are encoded, and their keys in bf16, one after another."""
+
+    places: list[int]
+    keys: Tensor
+    sizes: list[int]
+
+
+class Mistakes:
+    """The passages of a question's document that a head takes for right though they are not, by its keys of when it was last looked at."""
+
+    def __init__(self, material: Material) -> None:
+        self._material = material
+        self._head: Head | None = None
+        self._seen: dict[range, Seen] = {}
+
+    def look(self, head: Head) -> None:
+        """Take the head as it is now."""
+        self._head = deepcopy(head)
+        self._seen = {}
+        for candidates in {asked.candidates for asked in self._material.asked() if asked.closed}:
+            keys = all_keys(self._material, head, candidates)
+            self._seen[candidates] = Seen(list(keys), torch.cat(list(keys.values())).bfloat16(), [len(own) for own in keys.values()])
+
+    @torch.inference_mode()
+    def of(self, asked: Asked, wording: str, most: int) -> list[int]:
+        """The worst first; none of a question that is not closed, or before a head was looked at."""
+        if self._head is None or not asked.closed:
+            return []
+        seen, queries = self._seen[asked.candidates], self._head.queries(self._material.question(wording))
+        total = scores(queries.bfloat16(), [len(queries)], seen.keys, seen.sizes)[0]
+        found = dict(zip(seen.places, total.tolist(), strict=True))
+        return sorted((place for place in found if place not in asked.right), key=lambda place: -found[place])[:most]
+
+
+@dataclass(frozen=True, slots=True)
 class Draw:
     """Questions drawn by source, and passages to tell apart."""
 
     material: Material
     settings: Settings
+    mistakes: Mistakes
     random_: random.Random
     _asked: dict[str, list[Asked]] = field(default_factory=dict)
 
@@ -174,6 +218,9 @@ class Draw:
 
     def _with_passages(self, asked: Asked) -> tuple[Asked, int, list[int]]:
         right = self.random_.choice([place for place in sorted(asked.right) if place in self.material.place])
+        mined = self.mistakes.of(asked, self.random_.choice(asked.wordings), self.settings.mined)
+        if mined:
+            return asked, right, self.random_.sample(mined, min(len(mined), self.settings.wrong))
         wrong = [place for place in negatives(asked, 2 * self.settings.wrong, self.random_) if place in self.material.place]
         return asked, right, wrong[: self.settings.wrong]
 
@@ -209,6 +256,7 @@ def ranked(material: Material, head: Head, asked: Asked, wording: str, keys: Map
 
 
 @torch.inference_mode()
-def all_keys(material: Material, head: Head) -> dict[int, Tensor]:
-    """Of every passage, as they are stored: int8, given back as unit vectors."""
-    return {place: torch.round(head.keys(material.passages[row]) * 127) / 127 for place, row in material.place.items()}
+def all_keys(material: Material, head: Head, places: Iterable[int] | None = None) -> dict[int, Tensor]:
+    """Of every passage, or of those `places` that are encoded, as they are stored: int8, given back as unit vectors."""
+    wanted = material.place if places is None else [place for place in places if place in material.place]
+    return {place: torch.round(head.keys(material.passages[material.place[place]]) * 127) / 127 for place in wanted}

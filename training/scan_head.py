@@ -13,7 +13,6 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,17 +23,18 @@ import numpy as np
 from engine.chat_format import ChatFormat
 from engine.loading.bundled import fetch
 from engine.opening import Model, open_model
+from training.read_sources import read_documents, split
 from training.scan_corpus import Corpus, corpus, needed
 from training.scan_encodings import Encodings, Texts, Trunk
 from training.scan_export import export
 from training.scan_fit import Material, Settings, fit
 from training.scan_measure import fusion, outcomes, table
-from training.scan_sources import Document, documents
+from training.scan_sources import Document
 
-LAYERS = (15, 17, 19, 21)
-HELD = {"contracts": 12, "wikipedia": 4, "policies": 3, "covid": 3, "web": 150, "agreements": 6}
-USED = {"contracts": 150, "wikipedia": 44, "policies": 17, "covid": 22, "web": 1250, "agreements": 36}
-WRONG = 1  # passages encoded beside the right ones of a question
+LAYERS = (15, 19, 21)
+CHOSEN = LAYERS
+WHOLE = {"contracts", "long contracts", "agreements"}  # of which every passage is encoded, so that a head can be told from its own mistakes
+WRONG = 1  # passages of the others that are encoded beside the right ones of a question
 NOTHING = np.empty(0, dtype=np.int32)
 
 
@@ -52,12 +52,12 @@ class Ready:
         """The same with the first so many passages alone."""
         return replace(self, places=self.places[:passages], passages=replace(self.passages, ids=self.passages.ids[:passages]))
 
-    def material(self, encodings: Encodings, layer: int) -> Material:
+    def material(self, encodings: Encodings, layers: Sequence[int]) -> Material:
         return Material(
             self.corpus,
-            encodings.load(self.passages, layer),
+            encodings.load(self.passages, layers),
             {place: row for row, place in enumerate(self.places)},
-            encodings.load(self.questions, layer),
+            encodings.load(self.questions, layers),
             {wording: row for row, wording in enumerate(self.wordings)},
         )
 
@@ -71,27 +71,20 @@ def ready(chat: ChatFormat, made: Corpus, places: list[int]) -> Ready:
     return Ready(made, places, wordings, passages, Texts([asked.ids[asked.first :] for asked in put], before))
 
 
-def split(found: Sequence[Document]) -> tuple[list[Document], list[Document]]:
-    """Documents to train on, and documents held back."""
-    seen: Counter[str] = Counter()
-    train, held = [], []
-    for document in found:
-        seen[document.source] += 1
-        number = seen[document.source] - HELD[document.source]
-        if number <= 0:
-            held.append(document)
-        elif number <= USED[document.source]:
-            train.append(document)
-    return train, held
+def with_seen_wordings(document: Document) -> Document:
+    """Each question without its first wording, which is the one that held-back documents are asked with, if it has others."""
+    questions = (replace(question, wordings=question.wordings[1:] or question.wordings) for question in document.questions)
+    return replace(document, questions=tuple(questions))
 
 
 def corpora(model: Model, data: Path, seed: int) -> tuple[Ready, Ready]:
     """What is trained on, and all passages of what is held back."""
     random_ = random.Random(seed)  # noqa: S311 (a sample, no secret)
-    train, held = split(documents(data, random_))
+    train, held = split(read_documents(data, random_))
+    train = sorted(map(with_seen_wordings, train), key=lambda document: document.source)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         made, kept = corpus(model.tokenizer, train, Path(one)), corpus(model.tokenizer, held, Path(other))
-    return ready(model.chat, made, needed(made, WRONG, random_)), ready(model.chat, kept, list(range(len(kept.passages))))
+    return ready(model.chat, made, needed(made, WRONG, random_, WHOLE)), ready(model.chat, kept, list(range(len(kept.passages))))
 
 
 class Console:
@@ -130,16 +123,16 @@ def main() -> None:
     asked = parser().parse_args()
     began, console = time.monotonic(), Console()
     settings = Settings(steps=asked.steps, seed=asked.seed)
-    model = open_model(fetch())
+    model = open_model(fetch(), adapter=asked.adapter)
     encodings = Encodings(asked.cache, model.fingerprint, LAYERS, lambda: Trunk(model.decoder, model.chat.prefix, LAYERS))
     train, held = corpora(model, asked.data, asked.seed)
     train = encode(encodings, train, held, console, began + asked.minutes * 30)
-    material, apart = train.material(encodings, asked.layer), held.material(encodings, asked.layer)
+    material, apart = train.material(encodings, asked.layers), held.material(encodings, asked.layers)
     head = fit(material, settings, partial(console.fitting, settings.steps), began + asked.minutes * 60)
     seen = outcomes(apart, head)
     weights = fusion(seen)
     figures = {
-        "layer": asked.layer,
+        "layers": asked.layers,
         "settings": settings.as_json(),
         "passages": len(train.places),
         "tokens": train.passages.tokens,
@@ -148,7 +141,7 @@ def main() -> None:
         "weights of BM25 and scan": weights,
         "held back": table(seen, weights),
     }
-    export(asked.out, head, asked.layer, model.fingerprint.split()[0])
+    export(asked.out, head, asked.layers, model.fingerprint.split()[0])
     asked.out.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(figures["held back"], indent=1))
 
@@ -159,8 +152,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--minutes", type=float, required=True)
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--cache", type=Path, default=Path("var/scan-encodings"))
-    made.add_argument("--layer", type=int, choices=LAYERS, default=19)
-    made.add_argument("--steps", type=int, default=450)
+    made.add_argument("--layers", type=int, nargs="+", choices=LAYERS, default=CHOSEN)
+    made.add_argument("--steps", type=int, default=900)
+    made.add_argument("--adapter", type=Path, help="of the base model, whose head it is to be; it belongs into its folder then")
     made.add_argument("--seed", type=int, default=1)
     return made
 

@@ -19,7 +19,7 @@ from zlib import crc32
 
 from engine.loading.bundled import fetch
 from engine.tokenizer import Tokenizer
-from training.scan_head import HELD
+from training.read_sources import HELD, TOGETHER
 from training.scan_sources import Document, contracts, documents, paragraphs, passages, statements
 from training.scout_code import code_documents
 from training.scout_library import Library, Making
@@ -92,8 +92,9 @@ def plain_texts(folder: Path) -> Iterator[Document]:
 def held_back(folder: Path) -> Taken:
     """Whether a document is one of those that the scan head and the reading head are measured on, or of the plain texts held back."""
     found = documents(folder, random.Random(HELD_SEED))  # noqa: S311 (a sample, no secret)
-    of_source = {source: [each for each in found if each.source == source] for source in HELD}
-    names = {(source, each.name) for source, own in of_source.items() for each in own[: HELD[source]]}
+    counts = HELD | {"web": HELD["web"] * TOGETHER}
+    of_source = {source: [each for each in found if each.source == source] for source in counts}
+    names = {(source, each.name) for source, own in of_source.items() for each in own[: counts[source]]}
 
     def held(source: str, name: str) -> bool:
         return crc32(name.encode()) % HELD_PLAIN == 0 if source == PLAIN else (source, name) in names

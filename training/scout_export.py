@@ -23,12 +23,12 @@ from torch import Tensor
 
 from engine.chat_format import ChatFormat
 from engine.config import ModelConfig
-from engine.loading.adapter import SETTINGS, WEIGHTS
+from engine.loading.adapter import WEIGHTS
 from engine.loading.assemble import as_it_lies, laid_out, source_shape
 from engine.loading.bundled import default_folder, fetch
 from engine.loading.hf_names import hf_pieces
 from engine.loading.load import load_model
-from engine.loading.named_reading import OURS, READING, Reading
+from engine.loading.named_reading import OURS, READING, SETTINGS, Reading
 from engine.loading.scout_layout import LAYOUT, ScoutLayout
 from engine.tokenizer import Tokenizer
 from training.scout_convert import Base, convert

@@ -81,7 +81,7 @@ def _start_all(parts: list[Part], options: argparse.Namespace) -> str:
     port = _port(options.host, options.port)
     environment = _environment(options.host)
     with _refusing_to_die_halfway(parts):
-        if "REDIS_URL" not in environment:
+        if not environment.get("REDIS_URL"):
             environment["REDIS_URL"] = _start_broker(parts)
         _manage(environment, ("migrate", "--noinput", "--verbosity=0"), ("collectstatic", "--noinput", "--verbosity=0"))
         celery = [
@@ -95,7 +95,8 @@ def _start_all(parts: list[Part], options: argparse.Namespace) -> str:
             "--without-gossip",
             "--without-mingle",
         ]
-        parts.append(_start("ingest worker", [*celery, "-Q", "ingest", "-n", "ingest@%h", "--concurrency=1"], environment))
+        at_once = [f"--concurrency={settings.LONGREAD_INGEST_PROCESSES}"]
+        parts.append(_start("ingest worker", [*celery, "-Q", "ingest", "-n", "ingest@%h", *at_once], environment))
         # Threads of one process, which has one model: a thread an answer, and one for the small tasks between.
         threads = ["--pool=threads", f"--concurrency={ANSWERS_AT_ONCE + 1}"]
         parts.append(_start("engine worker", [*celery, "-Q", "engine", "-n", "engine@%h", *threads], environment))

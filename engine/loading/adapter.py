@@ -20,11 +20,12 @@ from engine.errors import ModelDamaged, ModelMissing
 from engine.loading.assemble import as_it_lies, laid_out, listed, source_shape
 from engine.loading.config_fields import Fields, read_json
 from engine.loading.hf_names import hf_pieces, plain_name
+from engine.loading.named_reading import SETTINGS
 from engine.loading.pieces import Piece
 from engine.loading.shapes import model_shapes
 from engine.loading.shards import Shards
 
-SETTINGS, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+WEIGHTS = "adapter_model.safetensors"
 # What else a LoRA can ask for and we do not compute; a field that is absent has the first value.
 ONLY: dict[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),

@@ -1,6 +1,6 @@
 """Which way to answer a model's files ask for: {"longread": {"reading": "composed"}} in an adapter's settings or in a model's config.json.
 
-So a model that was trained for one says so itself. An adapter's word counts before the model's. Reads no weights.
+So a model that was trained for one says so itself. An adapter's word counts before the model's. Reads no weights. Imports no torch.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from engine.loading.adapter import SETTINGS
 from engine.loading.config_fields import Fields, read_json
 
 # spans: words of the prompt; free: the model's own words over one window; composed: its own words over the stored state of chunks; exact:
 # over that of the whole prompt, read as one sequence.
 Reading = Literal["spans", "free", "composed", "exact"]
 OURS, READING = "longread", "reading"
+SETTINGS = "adapter_config.json"  # of an adapter, in PEFT's format
 
 
 def named_reading(model: Path, adapter: Path | None) -> Reading | None:

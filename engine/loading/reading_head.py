@@ -15,10 +15,10 @@ from engine.config import ModelConfig
 from engine.errors import ModelDamaged
 from engine.model.reading_head import ReadingHead, ReadingShape, Weights
 
-BUNDLED = Path(__file__).with_name("bundled") / "reading_head.safetensors"
+READING_HEAD = "reading_head.safetensors"
 
 
-def read_reading_head(model: str, config: ModelConfig, device: torch.device | str = "cpu", path: Path = BUNDLED) -> ReadingHead | None:
+def read_reading_head(model: str, config: ModelConfig, path: Path, device: torch.device | str = "cpu") -> ReadingHead | None:
     """The head in the file if it was trained on the model of that fingerprint (engine.loading.load.LoadedModel); None if it was not, or
     there is no file. Raises ModelDamaged for a file that cannot be that model's."""
     if not path.is_file():

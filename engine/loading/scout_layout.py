@@ -11,9 +11,8 @@ from pathlib import Path
 
 from engine.config import ModelConfig
 from engine.errors import ModelDamaged
-from engine.loading.adapter import SETTINGS
 from engine.loading.config_fields import Fields, read_json
-from engine.loading.named_reading import OURS
+from engine.loading.named_reading import OURS, SETTINGS
 
 LAYOUT = "layout"
 

@@ -95,7 +95,7 @@ class Decoder(nn.Module):
         return self.embed.weight.device
 
     def new_cache(self, tokens: int = 0, below: int | None = None) -> KVCache:
-        """An empty cache with room for so many tokens: of all layers, or of those below one, for `input_of`."""
+        """An empty cache with room for so many tokens: of all layers, or of those below one, for `inputs_of`."""
         config = self.config if below is None else self.config.below(below)
         return KVCache(config, self.kv_dtype, self.device, tokens)
 
@@ -127,14 +127,18 @@ class Decoder(nn.Module):
         advance(segments)
 
     @torch.inference_mode()
-    def input_of(self, layer: int, ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None) -> Tensor:
-        """The normed input [T, C] of a layer, from a pass through the layers below it only. The caches are `new_cache(below=layer)`."""
+    def inputs_of(self, layers: Sequence[int], ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None) -> Tensor:
+        """The normed inputs of some layers, ascending, side by side [T, layers * C], from a pass through the layers below the last of them
+        only. The caches are `new_cache(below=layers[-1])`."""
         x, places, segments = self._begin(ids, segments, features)
-        for each in self.layers[:layer]:
-            x = each(x, places, segments)
+        normed: list[Tensor] = []
+        for number, layer in enumerate(self.layers[: layers[-1]]):
+            if number in layers:
+                normed.append(cast(Layer, layer).attention_norm(x))
+            x = layer(x, places, segments)
         advance(segments)
-        normed: Tensor = cast(Layer, self.layers[layer]).attention_norm(x)
-        return normed
+        normed.append(cast(Layer, self.layers[layers[-1]]).attention_norm(x))
+        return torch.cat(normed, -1) if len(normed) > 1 else normed[0]
 
     def _begin(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> tuple[Tensor, Places, Sequence[Segment]]:
         segments = [segment for segment in segments if segment.tokens]

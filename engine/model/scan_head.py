@@ -1,8 +1,9 @@
-"""The scan head: what one layer's input says of a token, in a few bytes, so that a question's tokens can be compared with all of a prompt.
+"""The scan head: what the inputs of a few layers say of a token, in few bytes, so that a question's tokens can be compared with all of a
+prompt.
 
-Two projections of the normed input of one layer, one for tokens that are searched and one for those that search; both give unit vectors,
-so a product of two is their cosine. Late interaction as in arXiv:2004.12832. Knows no store and no score.
-Legend: T tokens, C hidden, W width of a vector.
+Two projections of the normed inputs of one layer or more, side by side: one for tokens that are searched and one for those that search.
+Both give unit vectors, so a product of two is their cosine. Late interaction as in arXiv:2004.12832. Knows no store and no score.
+Legend: T tokens, C numbers a token (hidden times layers), W width of a vector.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ class Queries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanHead:
-    """`query` and `key` are fp32 [W, C]; they want the normed input of layer `layer`. `fingerprint` changes with any of them.
+    """`query` and `key` are fp32 [W, C]; they want the normed inputs of `layers`, ascending. `fingerprint` changes with any of them.
 
     `weighted`: a token that searches weighs as much as its projection is long; else all weigh the same. `nothing`: a question that asks
     nothing, whose score a chunk's is to be lessened by; None for a head that needs none.
     """
 
-    layer: int
+    layers: tuple[int, ...]
     query: Tensor
     key: Tensor
     fingerprint: str

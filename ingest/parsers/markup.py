@@ -1,4 +1,5 @@
-"""HTML to text: headings with marks, lists with their numbers, tables a row a line, the words of links. Fetches, follows and runs nothing.
+"""HTML to text: headings with marks, lists with their numbers, tables a row a line, the words of links, what
+pictures are said to show. Fetches, follows and runs nothing.
 
 What a browser does not show (scripts, styles, hidden elements) is left out. The tree is walked without recursion, since it may be deep.
 Used for web pages, books and mails; knows none of them.
@@ -13,6 +14,7 @@ from typing import get_args
 from lxml import etree
 
 from ingest.errors import FileRefused, LimitExceeded
+from ingest.parsers.described import described
 from ingest.parsers.numerals import Style, numeral
 from ingest.parsers.package import Element
 from ingest.parsers.tables import table_text
@@ -46,7 +48,7 @@ def markup_text(data: str) -> str:
         raise FileRefused("This file cannot be read as HTML. Save it as a new file in a browser, then upload that.") from error
     if any(entry.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for entry in parser.error_log):
         raise LimitExceeded(
-            "This HTML nests its elements deeper than 2,048, the most that is read. Save it as plain text, then upload that."
+            "This HTML nests its elements deeper than 2,048, the most that its reader takes. Save it as plain text, then upload that."
         )
     return "" if root is None else _Writer(_layouts(root)).written(root)
 
@@ -116,6 +118,8 @@ class _Writer:
     def _open(self, element: Element, name: str) -> None:
         if name == "br":
             self.words.append("\v")
+        elif name == "img":
+            self._say(described(element.get("alt")))
         if name not in _BLOCKS:
             return
         self._end_block()

@@ -1,6 +1,7 @@
-"""OpenDocument texts and spreadsheets (.odt, .ods): headings and lists with numbers, tables, footnotes. Runs no macro, follows no link.
+"""OpenDocument texts, spreadsheets and presentations (.odt, .ods, .odp): headings and lists with numbers, tables, footnotes, slides.
 
-What was deleted while changes are tracked, comments and fields of forms are left out, as are page headers and footers.
+Runs no macro, follows no link. What was deleted while changes are tracked, comments and fields of forms are left out, as are page headers
+and footers.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from pathlib import Path
 
 from ingest.errors import FileRefused
 from ingest.limits import Limits
+from ingest.parsers.described import described
 from ingest.parsers.open_numbers import Counter, Levels, list_styles, whole
 from ingest.parsers.package import Element, Package, attribute, child, damaged, local, opened
 from ingest.parsers.tables import sheet_text, table_text
 
-_TEXT, _SHEETS = "OpenDocument text", "OpenDocument spreadsheet"
-_LEFT_OUT = frozenset({"tracked-changes", "annotation", "annotation-end", "forms", "ruby-text", "sequence-decls", "desc", "title"})
+_TEXT, _SHEETS, _SLIDES = "OpenDocument text", "OpenDocument spreadsheet", "OpenDocument presentation"
+_EVERY_SLIDE = frozenset({"page-number", "date-time", "footer", "header", "page"})  # shapes that say the same on all of them
+_LEFT_OUT = frozenset({"tracked-changes", "annotation", "annotation-end", "forms", "ruby-text", "sequence-decls", "title"})
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _BLANKS_MOST = 100  # of one element that stands for a run of blanks
 _REPEATED_MOST = 1_000  # of a cell or row that stands for many alike, where it says anything
@@ -46,6 +49,16 @@ def read_open_sheets(source: Path, limits: Limits) -> Iterator[str]:
             if local(table) == "table":
                 yield f"# {' '.join((attribute(table, 'name') or '').split())}\n\n"
                 yield from sheet_text(reader.rows(table))
+
+
+def read_open_slides(source: Path, limits: Limits) -> Iterator[str]:
+    """One part a slide, under its number and title, its notes last. Raises FileRefused or LimitExceeded."""
+    with opened(source, _SLIDES, limits) as package:
+        reader, body = _reader(package)
+        slides = child(body, "presentation")
+        pages = [] if slides is None else [element for element in slides if local(element) == "page"]
+        for number, page in enumerate(pages, 1):
+            yield reader.slide(page, number)
 
 
 def _reader(package: Package) -> tuple[_Reader, Element]:
@@ -81,8 +94,26 @@ class _Reader:
                 yield "\n"
             elif name == "table":
                 yield from self._table(element)
+            elif name == "desc":
+                yield from (f"{said}\n\n" for said in [_picture(element)] if said)
             elif name not in _LEFT_OUT:
                 yield from self.blocks(element)
+
+    def slide(self, page: Element, number: int) -> str:
+        titles, texts = self._shapes(page, "title")
+        _, notes = self._shapes(next((part for part in page if local(part) == "notes"), None), "")
+        title = " ".join(" ".join(titles).split())
+        blocks = [f"# Slide {number}{f': {title}' if title else ''}", *texts, *[f"Notes: {text}" for text in notes]]
+        return "".join(f"{block}\n\n" for block in blocks)
+
+    def _shapes(self, parent: Element | None, first: str) -> tuple[list[str], list[str]]:
+        """The texts of the shapes whose class is `first`, and those of the others."""
+        found: tuple[list[str], list[str]] = [], []
+        for shape in [] if parent is None else parent:
+            kind = attribute(shape, "class")
+            if local(shape) != "notes" and kind not in _EVERY_SLIDE and (text := "".join(self.blocks(shape)).strip()):
+                found[kind != first].append(text)
+        return found
 
     def _ended(self, text: str, end: str) -> Iterator[str]:
         """A paragraph, then its notes and text boxes."""
@@ -174,9 +205,17 @@ class _Reader:
                 yield f"[{self.noted}]"
             elif name == "text-box":
                 self.waiting.append(("", found))
+            elif name == "desc":
+                yield _picture(found)
             elif name not in _LEFT_OUT:
                 yield from self._pieces(found)
             yield _words(found.tail)
+
+
+def _picture(description: Element) -> str:
+    """What the picture is said to show that an element describes; '' where it describes another thing."""
+    frame = description.getparent()
+    return described(description.text) if frame is not None and child(frame, "image") is not None else ""
 
 
 def _words(text: str | None) -> str:

@@ -18,7 +18,8 @@ from typing import Any, TypeAlias
 
 from lxml import etree
 
-from ingest.errors import FileRefused, LimitExceeded
+from ingest.errors import FileRefused
+from ingest.limit_settings import beyond, beyond_megabytes, exceeded
 from ingest.limits import Limits
 
 Element: TypeAlias = Any
@@ -69,16 +70,15 @@ class Package:
         """Raises LimitExceeded if the parts are too many or too large, FileRefused if they are locked."""
         entries = self.archive.infolist()
         if len(entries) > limits.archive_entries:
-            raise LimitExceeded(f"This {self.what} has {len(entries):,} parts; {limits.archive_entries:,} are read at most. Split it.")
+            said = f"This {self.what} has {beyond(len(entries), limits.archive_entries, 'parts')}."
+            raise exceeded(said, "Split it", "archive_entries")
         # Pictures and films are not read.
         size = sum(
             entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels", "html", ".htm", ".opf", ".ncx"))
         )
         if size > limits.package_bytes:
-            raise LimitExceeded(
-                f"This {self.what} unpacks to {size / 1e6:,.0f} MB of text and marks; {limits.package_bytes / 1e6:,.0f} MB are read "
-                "at most. Split it into parts, or save it as a new file if it should be smaller."
-            )
+            said = f"The text and marks of this {self.what} have {beyond_megabytes(size, limits.package_bytes)}, unpacked."
+            raise exceeded(said, "Split it into parts, save it as a new file if it should be smaller", "package_bytes")
         if any(entry.flag_bits & 0x1 for entry in entries):
             raise FileRefused(f"This {self.what} is locked with a password. Save it without one, then upload the new file.")
 

@@ -1,19 +1,19 @@
-"""PDF: each page's text in reading order and its words with their boxes, by PDFium. Draws nothing and reads no scan.
+"""PDF: each page's text in reading order and its words with their boxes, by PDFium. Reads no scan, but says which pages want it.
 
-PDFium gives characters in the order of the page's content with `\\r\\n` between lines. What is added here: a blank line where the
-vertical gap says that a paragraph ends, and a word that a line end cut in two is put together (its halves keep their boxes). Nothing else
-is joined, so the text stays as it stands on the page.
+PDFium gives characters in the order of the page's content with `\\r\\n` between lines; where that goes to and fro between columns, lines
+are put in order (ingest.parsers.columns). How they become a page's text is in ingest.parsers.lines.
 """
 
 from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from math import isnan
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -21,44 +21,37 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
-from ingest.errors import FileRefused, LimitExceeded
+from ingest.errors import FileRefused, PasswordNeeded
+from ingest.legible import is_garbled, letters
+from ingest.limit_settings import beyond, exceeded
 from ingest.model import Box, Kind, ParsedPage, Word
 from ingest.parsers.base import ParserContext
+from ingest.parsers.columns import column_by_column
 from ingest.parsers.hyphens import Hyphens
+from ingest.parsers.lines import CJK, Line, assemble
+from ingest.parsers.shown import covered, picture_corners, shows_more
 
-# A word ends at white space; a Chinese or Japanese character is a word of its own, or a quote would light whole lines.
-_CJK = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 # PDFium marks a hyphen at a line end with one of two codes and leaves the line break out; here the first code ends word and line.
 _HYPHENS = (0x02, 0xFFFE)
 _HYPHEN = "\x02"
-_WORD = re.compile(rf"[{_CJK}]|[^\s\x02{_CJK}]*\x02|[^\s\x02{_CJK}]+")
+_WORD = re.compile(rf"[{CJK}]|[^\s\x02{CJK}]*\x02|[^\s\x02{CJK}]+")
 _LINE = re.compile(r"[^\n\x02]*[\n\x02]|[^\n\x02]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_PARAGRAPH_GAP = 0.4  # of the line's height, above the page's usual gap
 _PICTURE_SHARE = 0.5  # of the page's area: above it the page is mainly a picture
+_FEW_LETTERS = 200  # a stamp, a number or an envelope's id over a scan has fewer, a page of text more
+_LOOK_SIDE = 300  # pixels
+_INK_CONTRAST = 48  # of 255, to what most of the page shows
+_INK_LEAST = 0.0005  # of the pixels: one line of small print has three times as many
+_HELD_PAGES, _HELD_BYTES = 250, 8_000_000  # read of a document until it is opened anew; bytes of the file
+_OPENING_MOST = 20  # times as long as opening it took, it is read at least
 _DEVICE_UNITS = 1_000_000  # fractions of a page to six digits
 
-_LOCKED = (
-    "This PDF is locked with a password. Open it with the password, save or print it as a new PDF without one, then upload the new file."
-)
+_BOX_BYTES = ctypes.sizeof(pdfium_c.FS_RECTF)
+# The same function by a plain prototype: the library's own converts its arguments, a thousand times a page.
+_LOOSE_BOX = ctypes.cast(pdfium_c.FPDFText_GetLooseCharBox, ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p))
+
+_LOCKED = "This PDF needs a password. Type the password on its page, or save it as a PDF without one and upload that."
 _DAMAGED = "This PDF is damaged and cannot be opened. Open it in a PDF reader, save or print it as a new PDF, then upload the new file."
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line as PDFium gives it: its text, and its words (offsets in the line) with boxes. `is_cut`: a hyphen ends it inside a word."""
-
-    text: str
-    words: tuple[Word, ...]
-    is_cut: bool
-
-    @property
-    def top(self) -> float:
-        return min(word.box[1] for word in self.words)
-
-    @property
-    def bottom(self) -> float:
-        return max(word.box[3] for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +65,29 @@ class PdfParser:
             return len(document)
 
     def parse(self, source: Path, context: ParserContext) -> Iterator[ParsedPage]:
+        readable, hyphens = False, Hyphens()
+        for document, index in _each(source, context):
+            page = _page(document, index, hyphens)
+            readable = readable or page.width > 0
+            yield page
+        if not readable:
+            raise FileRefused(_DAMAGED)
+
+
+def _each(source: Path, context: ParserContext) -> Iterator[tuple[Any, int]]:
+    """The open document with the index of each of its pages. It is opened anew after some, for PDFium keeps what it has once loaded of a
+    document until that is closed; but where opening takes long, as with a damaged one, only after many."""
+    index, pages = 0, 1
+    while index < pages:
+        began = process_time()
         with _opened(source, context) as document:
-            readable, hyphens = False, Hyphens()
-            for index in range(len(document)):
-                page = _page(document, index, hyphens)
-                readable = readable or page.width > 0
-                yield page
-            if not readable:
-                raise FileRefused(_DAMAGED)
+            pdfium_c.FPDF_GetPageSizeByIndexF(document, index, pdfium_c.FS_SIZEF())  # to find a page, all before it are gone through
+            read = process_time()
+            pages, least = len(document), read + _OPENING_MOST * (read - began)
+            last = index + max(1, min(_HELD_PAGES, _HELD_BYTES * pages // source.stat().st_size))
+            while index < pages and (index < last or process_time() < least):
+                yield document, index
+                index += 1
 
 
 @contextmanager
@@ -88,15 +96,14 @@ def _opened(source: Path, context: ParserContext) -> Iterator[Any]:
         document = pdfium.PdfDocument(source)
     except pdfium.PdfiumError as error:
         locked = error.err_code == pdfium_c.FPDF_ERR_PASSWORD
-        raise FileRefused(_LOCKED if locked else _DAMAGED) from error
+        raise PasswordNeeded(_LOCKED) if locked else FileRefused(_DAMAGED) from error
     try:
         if len(document) == 0:
             raise FileRefused(_DAMAGED)
         if len(document) > context.limits.pages:
             _require_page(document, context.limits.pages)
-            raise LimitExceeded(
-                f"This PDF has {len(document):,} pages; {context.limits.pages:,} are read at most. Split it into parts, then upload them."
-            )
+            said = f"This PDF has {beyond(len(document), context.limits.pages, 'pages')}."
+            raise exceeded(said, "Split it into parts", "pages")
         yield document
     finally:
         document.close()
@@ -117,19 +124,23 @@ def _page(document: Any, index: int, hyphens: Hyphens) -> ParsedPage:
         return ParsedPage(number=index + 1, text="")
     try:
         width, height = page.get_size()
-        text, words = _assemble(_lines(page), hyphens)
-        return ParsedPage(index + 1, text, width, height, words, _is_picture(page))
+        text, words = assemble(_lines(page, width / (height or 1.0)), hyphens)
+        pictures = covered(_on_page(page, picture_corners(page)))
+        has_image = bool(pictures.mean() >= _PICTURE_SHARE)
+        more = shows_more(pictures, [word.box for word in words])
+        return ParsedPage(index + 1, text, width, height, words, has_image, more, _wants_ocr(page, text, has_image))
     finally:
         page.close()
 
 
-def _lines(page: Any) -> list[_Line]:
+def _lines(page: Any, aspect: float) -> Sequence[Line]:
     textpage = page.get_textpage()
     try:
         characters = _characters(textpage)
         spans = [(match.start(), match.end()) for match in _WORD.finditer(characters)]
         boxes = _boxes(page, textpage, spans)
-        return list(_split_lines(characters, spans, boxes))
+        lines = list(_split_lines(characters, spans, [None if isnan(box[0]) else tuple(box) for box in boxes.tolist()]))
+        return column_by_column(lines, boxes[~np.isnan(boxes[:, 0])], aspect)
     finally:
         textpage.close()
 
@@ -140,9 +151,9 @@ def _characters(textpage: Any) -> str:
     Asked for all at once, PDFium leaves out characters that it cannot name; the count tells, and then they are asked for one by one.
     """
     count = textpage.count_chars()
-    units = (ctypes.c_ushort * (count + 1))()
-    pdfium_c.FPDFText_GetText(textpage, 0, count, units)
-    text = "".join(map(chr, units[:count])).rstrip("\x00").translate(_CLEANED)
+    units = np.zeros(count + 1, dtype=np.uint16)
+    pdfium_c.FPDFText_GetText(textpage, 0, count, units.ctypes.data_as(ctypes.POINTER(ctypes.c_ushort)))
+    text = units[:count].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass").rstrip("\x00").translate(_CLEANED)
     if len(text) == count:
         return text
     return "".join([_character(pdfium_c.FPDFText_GetUnicode(textpage, index)) for index in range(count)])
@@ -159,19 +170,19 @@ def _character(code: int) -> str:
 _CLEANED = {code: _character(code) for code in (*range(0x20), *_HYPHENS)}
 
 
-def _boxes(page: Any, textpage: Any, spans: list[tuple[int, int]]) -> list[Box | None]:
-    """Each span's box as fractions of the visible page; None where PDFium has none."""
-    corners = np.full((len(spans), 4), np.nan)
-    first, last = pdfium_c.FS_RECTF(), pdfium_c.FS_RECTF()
-    for row, (start, end) in enumerate(spans):
-        if pdfium_c.FPDFText_GetLooseCharBox(textpage, start, first) and pdfium_c.FPDFText_GetLooseCharBox(textpage, end - 1, last):
-            corners[row] = (
-                min(first.left, last.left),
-                max(first.top, last.top),
-                max(first.right, last.right),
-                min(first.bottom, last.bottom),
-            )
-    return [None if np.isnan(box[0]) else (box[0], box[1], box[2], box[3]) for box in _on_page(page, corners).tolist()]
+def _boxes(page: Any, textpage: Any, spans: list[tuple[int, int]]) -> NDArray[np.float64]:
+    """Each span's box [spans, (left, top, right, bottom)] as fractions of the visible page; NaN where PDFium has none."""
+    # [words, its first and its last character, (left, top, right, bottom)]: PDFium writes each character's box where it belongs
+    ends = np.full((len(spans), 2, 4), np.nan, dtype=np.float32)
+    handle, place = ctypes.cast(textpage.raw, ctypes.c_void_p).value, ends.ctypes.data
+    for start, end in spans:
+        _LOOSE_BOX(handle, start, place)
+        if end - start > 1:
+            _LOOSE_BOX(handle, end - 1, place + _BOX_BYTES)
+        place += 2 * _BOX_BYTES
+    least, most = np.fmin(ends[:, 0], ends[:, 1]), np.fmax(ends[:, 0], ends[:, 1])
+    corners = np.stack([least[:, 0], most[:, 1], most[:, 2], least[:, 3]], axis=1).astype(np.float64)
+    return _on_page(page, corners)
 
 
 def _on_page(page: Any, corners: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -190,7 +201,7 @@ def _device(page: Any, x: float, y: float) -> NDArray[np.float64]:
     return np.array([across.value, down.value], dtype=np.float64)
 
 
-def _split_lines(characters: str, spans: list[tuple[int, int]], boxes: list[Box | None]) -> Iterator[_Line]:
+def _split_lines(characters: str, spans: list[tuple[int, int]], boxes: list[Box | None]) -> Iterator[Line]:
     next_word = 0
     for match in _LINE.finditer(characters):
         start, end = match.span()
@@ -202,7 +213,7 @@ def _split_lines(characters: str, spans: list[tuple[int, int]], boxes: list[Box 
                 first, last = spans[next_word]
                 words.append(Word(first - start, last - start, box) if plain else _paired_word(characters, start, first, last, box))
             next_word += 1
-        yield _Line(_paired(match[0].rstrip("\r\n").replace(_HYPHEN, "-")), tuple(words), match[0].endswith(_HYPHEN))
+        yield Line(_paired(match[0].rstrip("\r\n").replace(_HYPHEN, "-")), tuple(words), match[0].endswith(_HYPHEN))
 
 
 def _paired_word(characters: str, line: int, first: int, last: int, box: Box) -> Word:
@@ -217,62 +228,17 @@ def _paired(text: str) -> str:
     return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
 
 
-def _assemble(lines: list[_Line], hyphens: Hyphens) -> tuple[str, tuple[Word, ...]]:
-    """The page's text with a blank line between paragraphs and cut words whole, and the words with their offsets in it."""
-    hyphens.learn("\n".join(line.text for line in lines))
-    parts: list[str] = []
-    words: list[Word] = []
-    length = 0
-    breaks = _paragraph_breaks(lines)
-    for index, line in enumerate(lines):
-        goes_on = line.is_cut and index + 1 < len(lines)
-        text = line.text[:-1] if goes_on and not hyphens.stays(line.text[:-1], lines[index + 1].text) else line.text
-        words.extend(Word(length + word.start, length + min(word.end, len(text)), word.box) for word in line.words)
-        text += "" if goes_on or index + 1 == len(lines) else "\n\n" if index + 1 in breaks else "\n"
-        parts.append(text)
-        length += len(text)
-    return "".join(parts), tuple(words)
+def _wants_ocr(page: Any, text: str, has_image: bool) -> bool:
+    """Whether the text does not say what the page shows: it is garbled, or there is none or little and something else is to be seen."""
+    if is_garbled(text):
+        return True
+    if has_image and text:
+        return letters(text) < _FEW_LETTERS
+    return not letters(text) and _shows_anything(page)
 
 
-def _paragraph_breaks(lines: list[_Line]) -> set[int]:
-    """Lines that open a paragraph: further below the line before than is usual on this page, or back above it (a new column)."""
-    pairs = [(index, above, below) for index, (above, below) in enumerate(pairwise(lines), 1)]
-    pairs = [(index, above, below) for index, above, below in pairs if above.words and below.words]
-    if not pairs:
-        return set()
-    gaps = sorted(below.top - above.bottom for _, above, below in pairs if below.bottom > above.bottom)
-    usual = gaps[len(gaps) // 4] if gaps else 0.0  # a low quarter: on a page of short clauses most gaps are between paragraphs
-    return {
-        index
-        for index, above, below in pairs
-        if below.top - above.bottom > usual + _PARAGRAPH_GAP * (above.bottom - above.top) or below.bottom < above.top
-    }
-
-
-def _is_picture(page: Any) -> bool:
-    left, bottom, right, top = page.get_bbox()
-    area = abs((right - left) * (top - bottom))
-    covered = 0.0
-    for x0, y0, x1, y1 in map(_bounds, _pictures(page)):
-        covered += max(0.0, min(x1, right) - max(x0, left)) * max(0.0, min(y1, top) - max(y0, bottom))
-    return bool(covered >= _PICTURE_SHARE * area > 0)
-
-
-def _pictures(page: Any) -> Iterator[Any]:
-    """The page's images, and its forms that hold one. By PDFium's own calls: pages with 10,000 strokes are common."""
-    for index in range(pdfium_c.FPDFPage_CountObjects(page)):
-        item = pdfium_c.FPDFPage_GetObject(page, index)
-        kind = pdfium_c.FPDFPageObj_GetType(item)
-        if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE or (kind == pdfium_c.FPDF_PAGEOBJ_FORM and _holds_image(item)):
-            yield item
-
-
-def _holds_image(form: Any) -> bool:
-    items = (pdfium_c.FPDFFormObj_GetObject(form, index) for index in range(pdfium_c.FPDFFormObj_CountObjects(form)))
-    return any(pdfium_c.FPDFPageObj_GetType(item) == pdfium_c.FPDF_PAGEOBJ_IMAGE for item in items)
-
-
-def _bounds(item: Any) -> tuple[float, float, float, float]:
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    pdfium_c.FPDFPageObj_GetBounds(item, left, bottom, right, top)
-    return left.value, bottom.value, right.value, top.value
+def _shows_anything(page: Any) -> bool:
+    """By a small picture of it, since a page may hold any number of invisible things. A page of one colour shows nothing."""
+    width, height = page.get_size()
+    drawn = np.asarray(page.render(scale=_LOOK_SIDE / max(width, height), grayscale=True).to_numpy(), dtype=np.int16)
+    return bool(np.mean(np.abs(drawn - np.median(drawn)) > _INK_CONTRAST) > _INK_LEAST)

@@ -1,4 +1,5 @@
-"""PowerPoint presentations: slide by slide, with titles, texts in their order, tables and notes. No picture, no macro."""
+"""PowerPoint presentations: slide by slide, with titles, texts in their order, tables and notes, what pictures are said to
+show. No picture, no macro."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.limits import Limits
+from ingest.parsers.described import described
 from ingest.parsers.package import Element, Package, attribute, child, damaged, local, opened
 from ingest.parsers.tables import table_text
 
@@ -48,20 +50,26 @@ def _texts(root: Element) -> tuple[list[str], list[str]]:
     texts: list[str] = []
     for shape in _shapes(child(root, "cSld", "spTree")):
         placeholder = attribute(child(shape, "nvSpPr", "nvPr", "ph"), "type")
-        text = _table(shape) if local(shape) == "graphicFrame" else _paragraphs(child(shape, "txBody"))
+        text = _shown(shape)
         if text and placeholder not in _EVERY_SLIDE:
             (titles if placeholder in _TITLES else texts).append(text)
     return titles, texts
 
 
 def _shapes(parent: Element | None) -> Iterator[Element]:
-    """Shapes and tables in their order, those in groups too."""
+    """Shapes, tables and pictures in their order, those in groups too."""
     for element in [] if parent is None else parent:
         name = local(element)
-        if name in ("sp", "graphicFrame"):
+        if name in ("sp", "graphicFrame", "pic"):
             yield element
         elif name in ("grpSp", "AlternateContent", "Choice"):
             yield from _shapes(element)
+
+
+def _shown(shape: Element) -> str:
+    if local(shape) == "pic":
+        return described(attribute(child(shape, "nvPicPr", "cNvPr"), "descr"))
+    return _table(shape) if local(shape) == "graphicFrame" else _paragraphs(child(shape, "txBody"))
 
 
 def _table(frame: Element) -> str:

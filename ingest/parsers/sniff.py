@@ -12,19 +12,14 @@ HEAD_BYTES = 8192
 
 # First bytes, and what the file is called when we say that it is not read.
 _BINARY_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"\x89PNG", "a picture (PNG)"),
-    (b"\xff\xd8\xff", "a picture (JPEG)"),
     (b"GIF8", "a picture (GIF)"),
-    (b"II*\x00", "a picture (TIFF)"),
-    (b"MM\x00*", "a picture (TIFF)"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ\x00", "an xz archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
 )
+# PNG, JPEG, TIFF in both orders of bytes and both sizes; WebP has four bytes of its length inside.
+_PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II[*+]\x00|MM\x00[*+]|RIFF....WEBP", re.DOTALL)
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE_MARK = b"\xd0\xcf\x11\xe0"
@@ -48,6 +43,10 @@ class Content(StrEnum):
     EMPTY = "empty"
     PDF = "pdf"
     ZIP = "zip"
+    TAR = "tar"
+    GZIP = "gzip"
+    BZIP2 = "bzip2"
+    XZ = "xz"
     WORD = "word"
     SHEETS = "sheets"
     BINARY_SHEETS = "binary sheets"
@@ -60,9 +59,13 @@ class Content(StrEnum):
     RTF = "rtf"
     HTML = "html"
     MAIL = "mail"
+    PICTURE = "picture"
     TEXT = "text"
     BINARY = "binary"
 
+
+ARCHIVES = frozenset({Content.ZIP, Content.TAR, Content.GZIP, Content.BZIP2, Content.XZ})
+_PACKED = ((b"\x1f\x8b", Content.GZIP), (b"BZh", Content.BZIP2), (b"\xfd7zXZ\x00", Content.XZ))
 
 # A ZIP with a list of content types is Microsoft's; the folder of its main part says what it is.
 _MICROSOFT = (("word/", Content.WORD), ("xl/workbook.bin", Content.BINARY_SHEETS), ("xl/", Content.SHEETS), ("ppt/", Content.SLIDES))
@@ -80,10 +83,16 @@ def sniff(source: Path) -> Content:
     head = _head(source)
     if not head:
         return Content.EMPTY
-    if b"%PDF-" in head[:1024]:
-        return Content.PDF
+    if is_picture(head):
+        return Content.PICTURE
     if head.startswith(_ZIP_MARKS):
         return _inside_zip(source)
+    if is_tar(head):
+        return Content.TAR
+    if packed := next((content for mark, content in _PACKED if head.startswith(mark)), None):
+        return packed
+    if b"%PDF-" in head[:1024]:  # after archives, whose first file may be one
+        return Content.PDF
     if head.startswith(_OLE_MARK):
         return Content.OLD_OFFICE
     if head.startswith(_RTF_MARK):
@@ -100,6 +109,19 @@ def sniff(source: Path) -> Content:
 def describe(source: Path) -> str:
     """What a binary file seems to be, as words that end "This file is ..."."""
     return _signature(_head(source)) or "binary data"
+
+
+def is_picture(head: bytes) -> bool:
+    """Of a kind that is read."""
+    return bool(_PICTURES.match(head))
+
+
+def is_tar(head: bytes) -> bool:
+    """The first entry's header says how much its own bytes come to, with spaces in place of that number."""
+    said = head[148:156].strip(b" \x00")
+    if len(head) < 512 or not re.fullmatch(rb"[0-7]{1,7}", said):
+        return False
+    return int(said, 8) == sum(head[:148]) + 8 * ord(" ") + sum(head[156:512])
 
 
 def directory_bytes(source: Path) -> int:

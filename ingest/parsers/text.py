@@ -9,7 +9,8 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from ingest.errors import FileRefused, LimitExceeded
+from ingest.errors import FileRefused
+from ingest.limit_settings import beyond, exceeded
 from ingest.limits import Limits
 from ingest.model import Kind, ParsedPage
 from ingest.parsers.base import ParserContext
@@ -67,7 +68,8 @@ def _guessed(sample: bytes) -> str:
 
 def _check_size(text: str, limits: Limits) -> None:
     if len(text) > limits.text_chars:
-        raise LimitExceeded(f"This text has {len(text):,} characters; {limits.text_chars:,} are read at most. Split it into parts.")
+        said = f"This text has {beyond(len(text), limits.text_chars, 'characters')}."
+        raise exceeded(said, "Split it into parts", "text_chars")
     check_lines(text, limits)
 
 
@@ -75,7 +77,5 @@ def check_lines(text: str, limits: Limits) -> None:
     """Raises LimitExceeded for a line that is too long to be read by anybody."""
     longest = max(map(len, text.split("\n")))
     if longest > limits.line_chars:
-        raise LimitExceeded(
-            f"This file has a line of {longest:,} characters; {limits.line_chars:,} are read at most. "
-            "It looks like data rather than text. Break its lines, or leave it out."
-        )
+        said = f"A line of this file has {beyond(longest, limits.line_chars, 'characters')}, and looks like data rather than text."
+        raise exceeded(said, "Break its lines, leave it out", "line_chars")

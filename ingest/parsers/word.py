@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ingest.limits import Limits
+from ingest.parsers.described import described
 from ingest.parsers.package import Element, Package, attribute, child, damaged, local, opened
 from ingest.parsers.tables import table_text
 from ingest.parsers.word_numbers import Numbers
@@ -167,6 +168,8 @@ class _Reader:
                 yield self._reference(name.removesuffix("Reference"), attribute(found, "id") or "")
             elif name == "txbxContent":
                 self.waiting.append(found)
+            elif name == "docPr":
+                yield described(attribute(found, "descr"))
             elif name not in _LEFT_OUT and not _is_hidden(found):
                 yield from self._pieces(found)
 

@@ -8,27 +8,17 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.model import Box, Kind, PageSummary, Place, Word
+from ingest.model import Box, Kind, PageSummary, Place, Reading, Word
+from ingest.prompt.word_file import WORD_ROW, write_words
 from ingest.storage import ParsedFiles
 
-WORD_ROW = np.dtype(
-    [
-        ("start", np.int64),
-        ("end", np.int64),
-        ("page", np.int32),
-        ("left", np.float32),
-        ("top", np.float32),
-        ("right", np.float32),
-        ("bottom", np.float32),
-    ]
-)
 _SAME_LINE = 0.5  # of the lower box's height: words that overlap by more stand on one line
 
 
@@ -103,7 +93,7 @@ def read_pages(parsed: ParsedFiles) -> tuple[PageSummary, ...]:
 
 
 def _pages(stored: dict[str, Any]) -> tuple[PageSummary, ...]:
-    return tuple(PageSummary(**page) for page in stored["pages"])
+    return tuple(PageSummary(**page | {"reading": Reading(page.get("reading", Reading.FILE))}) for page in stored["pages"])
 
 
 def _stored(parsed: ParsedFiles) -> dict[str, Any]:
@@ -111,11 +101,19 @@ def _stored(parsed: ParsedFiles) -> dict[str, Any]:
     return stored
 
 
-def write_page_map(parsed: ParsedFiles, kind: Kind, pages: Sequence[PageSummary], words: Sequence[NDArray[np.void]]) -> None:
-    """Writes pages.json and words.npy. `words` is one array a page, in order."""
-    stored = {"kind": kind.value, "pages": [asdict(page) for page in pages]}
-    parsed.pages.write_text(json.dumps(stored), encoding="utf-8")
-    np.save(parsed.words, np.concatenate([np.zeros(0, dtype=WORD_ROW), *words]))
+def write_page_map(parsed: ParsedFiles, kind: Kind, pages: Iterable[tuple[PageSummary, NDArray[np.void]]]) -> None:
+    """Writes pages.json and words.npy from each page with its words (WORD_ROW), in order; holds one page at a time."""
+    with parsed.pages.open("w", encoding="utf-8") as file:
+        file.write(f'{{"kind": {json.dumps(kind.value)}, "pages": [')
+        write_words(parsed.words, _listed(file, pages))
+        file.write("]}")
+
+
+def _listed(file: TextIO, pages: Iterable[tuple[PageSummary, NDArray[np.void]]]) -> Iterator[NDArray[np.void]]:
+    """The words of each page, once the page itself is written."""
+    for index, (page, words) in enumerate(pages):
+        file.write((", " if index else "") + json.dumps(asdict(page)))
+        yield words
 
 
 def word_rows(words: Iterable[Word], page: int, offset: int) -> NDArray[np.void]:

@@ -21,10 +21,10 @@ _HEADING = re.compile(
 )
 
 
-def paged_header(name: str, first_page: int, last_page: int) -> str:
-    """`[contract.pdf, page 3]`"""
+def paged_header(name: str, first_page: int, last_page: int, row: str = "") -> str:
+    """`[contract.pdf, page 3]`; below it the first row of the table that the chunk goes on with, if any."""
     pages = f"page {first_page}" if first_page == last_page else f"pages {first_page}-{last_page}"
-    return f"[{_short(name)}, {pages}]\n"
+    return f"[{_short(name)}, {pages}]\n" + (f"{row}\n" if row else "")
 
 
 def code_header(path: str, first_line: int, last_line: int) -> str:

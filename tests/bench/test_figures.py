@@ -116,4 +116,4 @@ def test_it_names_the_benchmarks_there_are_when_one_is_not(monkeypatch: pytest.M
     assert run_command(monkeypatch, {}, "prefil") == 2
     said = capsys.readouterr().err
     assert "no benchmark prefil." in said
-    assert "decode, ingest, load, locate, memory, moe, needles, prefill, store, web" in said
+    assert "decode, fuzz, ingest, load, locate, memory, moe, needles, prefill, quotes, repository, scans, store, web" in said

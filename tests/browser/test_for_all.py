@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
 
 COLLECTION = "For all"
 # What is no page of HTML, or needs more than an address.
-FILES = ("api/", "metrics", "healthz", "words.js", "/stream", "/original", "/image", "/file", "export.", "conversation.")
+FILES = ("api/", "metrics", "healthz", "words.js", "/stream", "/original", "/here", "/image", "/file", "export.", "conversation.")
 # The same name means another thing in these.
 OTHER_NAMES = {"shared/": "shared", "join/": "join", "reset/": "reset"}
 STRANGERS = ("login/", "forgotten/", "join/", "reset/", "shared/")

@@ -114,13 +114,23 @@ def test_it_forgives_blanks_and_then_quotes_the_source_itself(prompt: Prompt) ->
     assert heard.spans() == [quote.text]
 
 
+def test_it_forgives_the_kinds_of_quotation_marks_and_dashes_and_then_quotes_the_source_itself(prompt: Prompt) -> None:
+    straight = hear(prompt, 'Who <quote 2>"Landlord" means the élite "Café 😀 Zoë" company - see clause 4.</quote>')
+    curly = hear(prompt, "What <quote 4>fees[“late”] = base * rate[0]  # „late‟ fees</quote>")
+    assert (straight.spans(), straight.quotes[0].verified) == ([SAID], True)
+    assert (curly.spans(), curly.quotes[0].verified) == ([CODE.removesuffix(" <b>")], True)
+    assert [quote.text for quote in straight.quotes + curly.quotes] == straight.spans() + curly.spans()
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         "The annual rent is 12,500 euros, payable in advance.",
         "the annual rent is 12,400 euros",
         "The annual rent … payable in advance.",
-        '"Landlord" means',
+        '"Landlord means',
+        "The annual rent is 12 400 euros",
+        '" "',
         "elite “Café",
         "Theannualrent",
     ],

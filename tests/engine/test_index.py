@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine import index
 from engine.cache.keys import chunk_key, chunk_keys, document_key
 from engine.cache.store import ChunkStore
 from engine.chat_format import Asked
@@ -22,13 +24,13 @@ from engine.model.decoder import Decoder
 from engine.model.scan_head import ScanHead
 from engine.prompt import ImageSegment, Prompt
 from engine.runs import RunReader
-from engine.steps import run, stream
+from engine.steps import execute, run, stream
 from tests.engine.checkpoints import save_random
 from tests.engine.fed import Fed, tokens
 from tests.engine.prompts import prompt_of_ids
 from tests.engine.test_scan_head import head, reference
 
-PREFIX, LAYER, WIDTH = tokens(5, 1), 2, 16
+PREFIX, LAYERS, WIDTH = tokens(5, 1), (1, 2), 16
 # Page after page: within the prefix's attention chunk of the random Llama 4, past it, past several.
 CHUNKS = [tokens(length, seed) for seed, length in enumerate((3, 40, 11, 500, 700, 20), 10)]
 
@@ -38,7 +40,7 @@ class Model:
         self.theirs: Any = save_random(family, folder)
         loaded = load_model(folder)
         self.decoder, self.fingerprint = Decoder.from_weights(loaded.config, loaded.decoder), loaded.fingerprint
-        self.head: ScanHead = head(loaded.config.hidden, LAYER)
+        self.head: ScanHead = head(loaded.config.hidden, *LAYERS)
         self.fed = Fed(self.decoder)
 
     def indexer(self, store: ChunkStore, scan: ScanHead | None = None) -> Indexer:
@@ -46,7 +48,7 @@ class Model:
 
     def expected(self, ids: np.ndarray[Any, Any]) -> torch.Tensor:
         """The record of a chunk, from transformers' hidden states."""
-        hidden = reference(self.theirs, torch.from_numpy(np.concatenate((PREFIX, ids))), LAYER)[len(PREFIX) :]
+        hidden = reference(self.theirs, torch.from_numpy(np.concatenate((PREFIX, ids))), LAYERS)[len(PREFIX) :]
         unit = torch.nn.functional.normalize(hidden @ self.head.key.T, dim=-1)
         return torch.round(unit * 127)
 
@@ -244,9 +246,27 @@ def test_it_scans_all_that_is_indexed_for_a_question(model: Model, store: ChunkS
     assert scanned is not None
     assert (scanned.indexed_chunks, scanned.indexed_tokens) == (4, 554)
     assert np.isnan(scanned.attention).tolist() == [False] * 4 + [True] * 2
-    hidden = reference(model.theirs, torch.from_numpy(np.concatenate((PREFIX, QUESTION.ids))), LAYER)[len(PREFIX) + QUESTION.first :]
+    hidden = reference(model.theirs, torch.from_numpy(np.concatenate((PREFIX, QUESTION.ids))), LAYERS)[len(PREFIX) + QUESTION.first :]
     queries = hidden @ model.head.query.T
     for number, ids in enumerate(CHUNKS[:4]):
         best = (queries @ (model.expected(ids) / 127).T).amax(1)
         expected = float(best.sum() / queries.norm(dim=-1).sum())
         assert float(scanned.attention[number]) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(("seconds", "turns"), [(0.0, 6), (60.0, 0)])
+def test_others_have_a_turn_after_a_while_and_not_after_so_many_chunks(
+    llama: Model, store: ChunkStore, monkeypatch: pytest.MonkeyPatch, seconds: float, turns: int
+) -> None:
+    """A turn takes half a second where something is read ahead, and a prompt may have 60,000 chunks."""
+    indexer = llama.indexer(store)
+    run(indexer.prefill(prompt()), llama.decoder)
+    monkeypatch.setattr(index, "HELD_CHUNKS", 1)
+    monkeypatch.setattr(index, "SLICE_SECONDS", seconds)
+    steps, answers, given = indexer.scan(prompt(), QUESTION), None, 0
+    with suppress(StopIteration):
+        while True:
+            wanted = steps.send(answers)  # type: ignore[arg-type]
+            given += not wanted
+            answers = execute(llama.decoder, wanted) if wanted else []
+    assert given == turns

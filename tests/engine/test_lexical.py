@@ -54,6 +54,15 @@ def test_it_scores_as_bm25_does(index: LexicalIndex, question: str) -> None:
     assert hits == pytest.approx(bm25(question, CHUNKS), rel=1e-6)
 
 
+@pytest.mark.parametrize("question", ["the lessor’s “rent–free” term", 'the lessor\'s "rent-free" term'])
+def test_it_searches_words_whatever_signs_are_around_them(tmp_path: Path, question: str) -> None:
+    """Curly and straight quotation marks, hyphens and dashes are the same between words."""
+    index = LexicalIndex(tmp_path / "lexical.sqlite")
+    index.put("lease", ["a lessor’s “rent–free” term", 'a lessor\'s "rent-free" term', "nothing"])
+    first, second = index.search(question, None, 10)
+    assert first.score == pytest.approx(second.score)
+
+
 def test_it_gives_the_best_first_and_no_more_than_asked(index: LexicalIndex) -> None:
     hits = index.search("apple cherry rent", None, 3)
     assert len(hits) == 3

@@ -88,7 +88,7 @@ def scanning(weights_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The bundled model with a head whose queries and keys are the same, so that a chunk's own words find it."""
     model = open_model(weights_folder)
     weight = torch.randn(128, model.decoder.config.hidden, generator=torch.Generator().manual_seed(0))
-    head = ScanHead(LAYER, weight, weight, "same", weighted=False)
+    head = ScanHead((LAYER,), weight, weight, "same", weighted=False)
     engine = Engine(replace(model, scan=head, reading=None), ChunkStore(tmp_path_factory.mktemp("store")), "spans")
     yield engine
     engine.close()

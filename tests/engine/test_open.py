@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from engine import runtime
 from engine.engine import Engine
@@ -207,6 +208,19 @@ def test_an_adapter_changes_what_is_said_and_the_state(tmp_path: Path) -> None:
     assert relative(logits(adapted.decoder), logits(plain.decoder)) > 0.05
 
 
+def test_heads_that_lie_beside_an_adapter_are_its_own(tmp_path: Path) -> None:
+    model = save_model("llama", tmp_path / "base")
+    write_adapter(tmp_path / "lora", model)
+    adapted = open_model(tmp_path / "base", adapter=tmp_path / "lora")
+    assert adapted.scan is None
+    tensors = {name: torch.randn(8, adapted.decoder.config.hidden) for name in ("query.weight", "key.weight")}
+    for name in (adapted.fingerprint.split()[0], "another model"):
+        save_file(tensors, tmp_path / "lora" / "scan_head.safetensors", {"layers": "1", "model": name})
+        found = open_model(tmp_path / "base", adapter=tmp_path / "lora").scan
+        assert (found is not None) == (name != "another model")
+    assert open_model(tmp_path / "base").scan is None
+
+
 def run_engine(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "engine", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=dict(os.environ) | more, capture_output=True, text=True, timeout=120, check=False)
@@ -228,3 +242,10 @@ def test_inspect_imports_no_torch(tmp_path: Path) -> None:
     code = "import sys; sys.argv = ['engine', 'inspect', sys.argv[1]]; import engine.__main__ as m; m.main(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip().endswith("False")
+
+
+@pytest.mark.parametrize("said", ["abc", "0", "-1", "1.5"])
+def test_a_number_of_threads_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("LONGREAD_THREADS", said)
+    with pytest.raises(EngineError, match="LONGREAD_THREADS is"):
+        runtime.get_engine(tmp_path / "model", tmp_path / "store")

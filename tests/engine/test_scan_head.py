@@ -27,10 +27,10 @@ from tests.engine.tiny import CONFIG, tiny_decoder
 WIDTH = 16
 
 
-def head(hidden: int, layer: int, seed: int = 0) -> ScanHead:
+def head(hidden: int, *layers: int, seed: int = 0) -> ScanHead:
     random = torch.Generator().manual_seed(seed)
-    query, key = torch.randn(2, WIDTH, hidden, generator=random)
-    return ScanHead(layer, query, key, "random")
+    query, key = torch.randn(2, WIDTH, hidden * len(layers), generator=random)
+    return ScanHead(layers, query, key, "random")
 
 
 def test_its_vectors_have_length_one_in_bytes() -> None:
@@ -57,27 +57,27 @@ def test_it_makes_the_same_bytes_of_bf16_and_of_no_token() -> None:
 
 
 @pytest.mark.parametrize("family", ["llama4_text", "llama", "smollm3"])
-def test_a_pass_below_a_layer_gives_its_normed_input(family: str, tmp_path: Path) -> None:
+def test_a_pass_below_layers_gives_their_normed_inputs(family: str, tmp_path: Path) -> None:
     theirs: Any = save_random(family, tmp_path)
     loaded = load_model(tmp_path)
     decoder = Decoder.from_weights(loaded.config, loaded.decoder)
     ids = [tokens(43, 1), tokens(7, 2), tokens(16, 3)]
-    for layer in range(1, loaded.config.layers):
-        expected = [reference(theirs, torch.from_numpy(one), layer) for one in ids]
-        segments = [Segment(decoder.new_cache(below=layer), len(one)) for one in ids]
-        packed = decoder.input_of(layer, torch.from_numpy(np.concatenate(ids)), segments)
+    last = loaded.config.layers - 1
+    for layers in (*((layer,) for layer in range(1, last + 1)), (1, last), tuple(range(last + 1))):
+        expected = [reference(theirs, torch.from_numpy(one), layers) for one in ids]
+        segments = [Segment(decoder.new_cache(below=layers[-1]), len(one)) for one in ids]
+        packed = decoder.inputs_of(layers, torch.from_numpy(np.concatenate(ids)), segments)
         same(packed, torch.cat(expected))
-        rest = run(inputs_of(layer, torch.from_numpy(tokens(9, 4)), segments[0].cache, range(9)), decoder)
-        whole = reference(theirs, torch.from_numpy(np.concatenate([ids[0], tokens(9, 4)])), layer)
+        rest = run(inputs_of(layers, torch.from_numpy(tokens(9, 4)), segments[0].cache, range(9)), decoder)
+        whole = reference(theirs, torch.from_numpy(np.concatenate([ids[0], tokens(9, 4)])), layers)
         same(rest, whole[-9:])
 
 
-def reference(model: Any, ids: Tensor, layer: int) -> Tensor:
+def reference(model: Any, ids: Tensor, layers: tuple[int, ...]) -> Tensor:
     with torch.inference_mode():
         states = model(ids[None].long(), output_hidden_states=True).hidden_states
         text = getattr(model, "model", model)
-        normed: Tensor = text.layers[layer].input_layernorm(states[layer])[0]
-        return normed
+        return torch.cat([text.layers[layer].input_layernorm(states[layer])[0] for layer in layers], -1)
 
 
 def test_the_scheduler_serves_both_depths_in_one_turn() -> None:
@@ -86,9 +86,9 @@ def test_the_scheduler_serves_both_depths_in_one_turn() -> None:
 
     def both() -> Steps[list[Tensor]]:
         answers = yield (
-            Forward(ids[0], decoder.new_cache(below=2), range(30), below=2),
+            Forward(ids[0], decoder.new_cache(below=2), range(30), inputs=(2,)),
             Forward(ids[1], decoder.new_cache(), range(28, 30)),
-            Forward(ids[2], decoder.new_cache(below=2), range(30), below=2),
+            Forward(ids[2], decoder.new_cache(below=2), range(30), inputs=(2,)),
         )
         return answers
 
@@ -96,9 +96,9 @@ def test_the_scheduler_serves_both_depths_in_one_turn() -> None:
     found = scheduler.run(both())
     scheduler.close()
     alone = [
-        run(inputs_of(2, ids[0], decoder.new_cache(below=2), range(30)), decoder),
+        run(inputs_of((2,), ids[0], decoder.new_cache(below=2), range(30)), decoder),
         run(forward(ids[1], decoder.new_cache(), range(28, 30)), decoder),
-        run(inputs_of(2, ids[2], decoder.new_cache(below=2), range(30)), decoder),
+        run(inputs_of((2,), ids[2], decoder.new_cache(below=2), range(30)), decoder),
     ]
     for ours, theirs in zip(found, alone, strict=True):
         same(ours, theirs)
@@ -109,11 +109,12 @@ def test_an_error_at_one_depth_leaves_the_other_alone() -> None:
     good, bad = torch.arange(20), torch.tensor([CONFIG.vocab + 5])
     scheduler = Scheduler(decoder)
 
-    def work(ids: Tensor, below: int | None) -> Steps[Tensor]:
-        (answer,) = yield (Forward(ids, decoder.new_cache(below=below), range(len(ids)), below=below),)
+    def work(ids: Tensor, inputs: tuple[int, ...]) -> Steps[Tensor]:
+        cache = decoder.new_cache(below=inputs[-1] if inputs else None)
+        (answer,) = yield (Forward(ids, cache, range(len(ids)), inputs=inputs),)
         return answer
 
-    first, second = scheduler.stream(work(bad, 2)), scheduler.stream(work(good, None))
+    first, second = scheduler.stream(work(bad, (2,))), scheduler.stream(work(good, ()))
     with pytest.raises(IndexError):
         list(first)
     assert list(second) == []
@@ -122,7 +123,7 @@ def test_an_error_at_one_depth_leaves_the_other_alone() -> None:
 
 def write(path: Path, scan: ScanHead, **metadata: str) -> Path:
     tensors = {"query.weight": scan.query, "key.weight": scan.key}
-    save_file(tensors, path, {"model": "abc", "layer": str(scan.layer)} | metadata)
+    save_file(tensors, path, {"model": "abc", "layers": " ".join(map(str, scan.layers))} | metadata)
     return path
 
 
@@ -131,7 +132,7 @@ def test_it_reads_the_head_of_its_model_and_no_other(tmp_path: Path) -> None:
     path = write(tmp_path / "scan_head.safetensors", scan)
     found = read_scan_head("abc", CONFIG, path=path)
     assert found is not None
-    assert (found.layer, found.width) == (2, WIDTH)
+    assert (found.layers, found.width) == ((2,), WIDTH)
     assert torch.equal(found.query, scan.query)
     assert torch.equal(found.key, scan.key)
     assert read_scan_head("abd", CONFIG, path=path) is None
@@ -144,10 +145,16 @@ def test_another_head_has_another_fingerprint(tmp_path: Path) -> None:
     assert len({found.fingerprint for found in read if found}) == 3
 
 
-@pytest.mark.parametrize("layer", ["0", "3", "two"])
-def test_it_says_what_is_wrong_with_a_head(layer: str, tmp_path: Path) -> None:
+def test_a_head_may_want_several_layers(tmp_path: Path) -> None:
+    found = read_scan_head("abc", CONFIG, path=write(tmp_path / "head", head(CONFIG.hidden, 1, 2)))
+    assert found is not None
+    assert found.layers == (1, 2)
+
+
+@pytest.mark.parametrize("layers", ["0", "3", "two", "", "2 1", "1 2"])
+def test_it_says_what_is_wrong_with_a_head(layers: str, tmp_path: Path) -> None:
     with pytest.raises(ModelDamaged, match="again"):
-        read_scan_head("abc", CONFIG, path=write(tmp_path / "head", head(CONFIG.hidden, 2), layer=layer))
+        read_scan_head("abc", CONFIG, path=write(tmp_path / "head", head(CONFIG.hidden, 2), layers=layers))
 
 
 def test_it_says_so_where_the_file_is_cut_or_of_another_width(tmp_path: Path) -> None:

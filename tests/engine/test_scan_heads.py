@@ -87,7 +87,7 @@ def test_its_keys_and_queries_are_the_heads_own(planted: Decoder, tokenizer: Tok
     """The keys of the layer's state of the same text, and the queries that the layer itself makes, brought to length 1."""
     ids = tokenizer.encode("The ledger of the baker is kept under the oak bridge.")
     head = scan_head(planted, LAYER, (HEAD, 1))
-    assert (head.layer, head.width) == (LAYER, 2 * SIZE)
+    assert (head.layers, head.width) == ((LAYER,), 2 * SIZE)
     (hidden,) = inputs(planted, LAYER, [ids])
     cache = planted.new_cache()
     seen: list[torch.Tensor] = []
@@ -109,9 +109,9 @@ def test_its_records_find_a_needle_that_was_not_calibrated_on(planted: Decoder, 
     texts = [f"The lighthouse keeper of {name} writes with a {pen}." for name, pen in zip(NAMES, PENS, strict=True)]
     records = {
         number.to_bytes(2): head.keys(hidden).numpy().tobytes()
-        for number, hidden in enumerate(passages(planted, tokenizer, head.layer, texts))
+        for number, hidden in enumerate(passages(planted, tokenizer, head.layers[0], texts))
     }
-    (question,) = passages(planted, tokenizer, head.layer, [f"What does the keeper of {NAMES[5]} write with?"])
+    (question,) = passages(planted, tokenizer, head.layers[0], [f"What does the keeper of {NAMES[5]} write with?"])
     scores = scan([head.queries(question)], list(records), lambda key: memoryview(records[key]))
     assert int(np.argmax(scores[0])) == 5
 
@@ -140,7 +140,7 @@ def test_it_measures_once_a_model_and_keeps_what_it_found(
     assert not counted
     assert first
     assert again
-    assert (first.layer, first.fingerprint) == (again.layer, again.fingerprint)
+    assert (first.layers, first.fingerprint) == (again.layers, again.fingerprint)
     assert torch.equal(first.key, again.key)
     calibrated(planted, tokenizer, "another model", tmp_path)
     assert len(counted) == 1, "another model has its own"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfWriter
 
 from tests.processes import ROOT
 
@@ -18,10 +22,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.weights]
 CONTRACT = ROOT / "samples" / "contract.pdf"
 
 
-def ask(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def ask(home: Path, *arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
     environment = dict(os.environ) | {"LONGREAD_HOME": str(home), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "ingest", "ask", *map(str, arguments)]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=200, input=given)
 
 
 def asked(home: Path, *arguments: str | Path) -> dict[str, Any]:
@@ -53,6 +57,47 @@ def test_it_reads_nothing_twice(tmp_path: Path) -> None:
     second = asked(tmp_path, CONTRACT, "-q", "What is the deposit for an access card?")
     assert second["timings"]["prefill_s"] == 0
     assert "35" in second["answer"]
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Path:
+    file = tmp_path / "locked.pdf"
+    writer = PdfWriter(clone_from=CONTRACT)
+    writer.encrypt("secret 7", algorithm="RC4-128")
+    writer.write(file)
+    return file
+
+
+NOTICE = "How much notice is needed to terminate?"
+
+
+def test_a_locked_pdf_is_read_with_a_password_from_standard_input(tmp_path: Path, locked: Path) -> None:
+    done = ask(tmp_path, locked, "-q", NOTICE, "--password-file", "-", given="secret 7\n")
+    assert done.returncode == 0, done.stderr
+    assert "ninety (90) days" in done.stdout
+
+
+def test_a_terminal_asks_for_the_password_and_does_not_show_it(tmp_path: Path, locked: Path) -> None:
+    command = [sys.executable, "-m", "ingest", "ask", str(locked), "-q", NOTICE]
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(tmp_path)
+        os.execve(sys.executable, command, dict(os.environ) | {"LONGREAD_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)})
+    shown = shown_until(terminal, b"needs a password")
+    os.write(terminal, b"secret 7\n")
+    shown += shown_until(terminal, b"ninety (90) days")
+    assert b"secret" not in shown
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+
+
+def shown_until(terminal: int, words: bytes) -> bytes:
+    shown = b""
+    while words not in shown:
+        assert select.select([terminal], [], [], 120)[0], shown
+        shown += os.read(terminal, 1 << 16)
+    return shown
 
 
 def test_it_says_not_found_and_what_it_read(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from playwright.sync_api import expect
@@ -28,6 +30,7 @@ SMALL = b"The small document is not to be lost.\n\nIt has two paragraphs."
 TIMES = 80
 
 
+@cache
 def long_pdf() -> bytes:
     writer = PdfWriter()
     pages = PdfReader(SAMPLE).pages
@@ -75,6 +78,26 @@ def test_it_reads_on_when_the_process_that_reads_is_killed(mortal: Longread, api
     for pid in children(mortal.part("-Q ingest")):
         os.kill(pid, signal.SIGKILL)
     ended_well(api, documents)
+
+
+def test_an_archive_whose_worker_was_killed_leaves_nothing_of_the_first_attempt(mortal: Longread, api: Api) -> None:
+    target = BytesIO()
+    with ZipFile(target, "w", ZIP_DEFLATED) as packed:
+        for number in range(1_000):
+            packed.writestr(f"{number}.txt", f"{number} is unlike the others.\n" * 8_000)
+    collection = api.post("/collections", {"name": "Killed archive"})["id"]
+    (row,) = api.upload(collection, ("many.zip", target.getvalue()))
+    wait_for(lambda: list(mortal.home.glob("unpack-*")), 60, "the unpacking")
+    mortal.killed("-Q ingest")
+    assert list(mortal.home.glob("unpack-*"))
+    mortal.start()
+    wait_for(lambda: api.get(f"/documents/{row['document']['id']}")["state"] == "ready", 150, "the end of the archive")
+    assert not list(mortal.home.glob("unpack-*"))
+    code = "from webapp.library.models import Document; print(*Document.objects.values_list('id', flat=True))"
+    known = mortal.manage("shell", "--verbosity=0", "-c", code)
+    folders = {path.name for path in (mortal.home / "documents").iterdir()} - {"forget"}
+    assert folders <= set(known.split())
+    api.delete(f"/collections/{collection}")
 
 
 def test_it_goes_on_after_the_worker_was_killed_and_the_dashboard_shows_it_as_lost(

@@ -21,8 +21,12 @@ def test_it_ends_everything_on_ctrl_c_and_starts_again_within_seconds(mortal: Lo
     assert mortal.process.returncode == 0
     wait_for(lambda: not any(is_alive(pid) for pid in parts), 5, "the end of every part")
     started = time.monotonic()
+    mortal.extra["LONGREAD_INGEST_PROCESSES"] = "2"
     mortal.start()
     assert time.monotonic() - started < 40
+    wait_for(lambda: len(children(mortal.part("-Q ingest"))) == 2, 20, "two processes that parse")
+    mortal.stop()
+    del mortal.extra["LONGREAD_INGEST_PROCESSES"]
 
 
 def test_it_says_what_to_do_when_the_port_is_taken(longread: Longread) -> None:

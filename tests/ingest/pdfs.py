@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import zlib
 from collections.abc import Sequence
 
 from fpdf import FPDF
@@ -10,6 +12,17 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import RectangleObject
 
+_LOCKED_BY_AES = (
+    "c-oCrJ8x7+6fV+@B2nUkVuWN-C3jwD=8m*-0DD)U1ljRo6e*%O^RhRx_gZ(aEucebBBe=%5KU@|RQVMY2~x-(018@^CQXW*yStc`Hbv&%V&=>@-}%mCW^-?6"
+    "^qKrzv&}beU%q0J3*Ln9*kHh_yAMw@uePzn<K~c6dw7^<ToGWOZEdkUO+8Sp9hl=-_2neZ__tj5cz&N%+s)au<8tMw{?DVmqc#(C;i<Zl(*$oe4~R?92OfBB"
+    ")Pix^5pc%M0=b`O%~=~sWY0LF-Ni(5_#k@mFa4Vp|6k?lVRyu>>Gx+{oAHFbxcb+|d-&<MPq**?`OoOp>+k<Q|KjT(!jqprd3WvP?ZNYxS4O}7a^>zfKR!7!"
+    "r`Ioc*VEwlXP2ICJZ^SwJ>PioNAG7zwe$#U5%(%tH9ia7eAyc%t8U^f&-GWg^6`1@CJ|S3+ZC3394K&ZFCtJt^F3~qH{Lqs6(wMD+~t;6;|`|@+r+9}K1fi@"
+    "AZsnqs+xcj1=3$fpAk)xMTgpYpR^0bn&gX4GDVvOnyib-E~4~0)=B$X01_|-$T6oHg-QapSarY$#t4fsy3ms+FJ*DXn}{G176~qaOs>>g1Cb^TR$wWzWDB*Z"
+    "6)K}G2oFkG;uP74NKxq|yhW9QkmO~1G_UfwOUv1fv+ihk-gi*7)5P7=Jncbucy(hqzNaq|rPZ<<=;+CaF9`ZY`*E>5<O3Zt8kvk!(fKTrk(M+g1>rTKM;clp"
+    "f+X?MC`uf7TYD1fMM2w3JRlk`Y$_SS*%TyDl_1-wQr4*!vPcO&$OtHHsfF>V4J0oTWT&;YK^vmk%k2sEc5u-LuvUR`CC3oKI$69k&eW8>xZ2_m+FY36j){xG"
+    "Er14I_=QbUTh4c;A8ppG*`(5IHU)CcMkQOb8NFibTAUo`cHY0^$)im2s{N*+$6;}gZ|~4u9~kLe9keteC?!frh8j|Z6ugBPeA@ay5PBts)7U;d?YRB$2FyBa"
+    "yLn=$LTqz$xI1G10ud`;Lj"
+)
 _FONT = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
 
 
@@ -54,10 +67,16 @@ def cropped(content: bytes, left: float, bottom: float, right: float, top: float
     return _written(writer)
 
 
-def encrypted(content: bytes) -> bytes:
+def encrypted(content: bytes, password: str = "secret") -> bytes:
+    """Opens with the password; with "" it opens by itself and only its owner may change it."""
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(content)))
-    writer.encrypt("secret", algorithm="RC4-128")
+    writer.encrypt(password, owner_password="the owner's", algorithm="RC4-128")
     return _written(writer)
+
+
+def encrypted_by_aes() -> bytes:
+    """One page that says hello, locked with AES of 256 bits and "Schlüssel 7"; made by pypdf with a library that the tests do without."""
+    return zlib.decompress(base64.b85decode(_LOCKED_BY_AES))
 
 
 def by_hand(kids: str, count: int, page: str, *, font: str = _FONT, more: Sequence[str] = ()) -> bytes:

@@ -68,7 +68,7 @@ Ordered = Callable[..., str]
     ("order", "error", "words"),
     [
         ("allocate", LimitExceeded, r"more than 800 MB of memory"),
-        ("write", LimitExceeded, r"more than 5 MB"),
+        ("write", LimitExceeded, r"more than 5\.0 MB"),
         ("allocate_in_c", FileRefused, r"crash \(SIGABRT\)"),
         ("crash", FileRefused, r"crash \(SIGSEGV\)"),
         ("kill", FileRefused, r"was killed, .* Try again"),
@@ -85,12 +85,12 @@ def test_it_says_what_a_file_did_and_reads_the_next_one(ordered: Ordered, order:
 
 
 def test_it_ends_a_file_that_loops(ordered: Ordered) -> None:
-    with pytest.raises(LimitExceeded, match=r"more than 1 seconds of processor time"):
+    with pytest.raises(LimitExceeded, match=r"more than 1 second of processor time"):
         ordered("loop", replace(TIGHT, parsing=replace(TIGHT.parsing, cpu_seconds=1)))
 
 
 def test_it_ends_a_file_that_only_waits(ordered: Ordered) -> None:
-    with pytest.raises(LimitExceeded, match=r"takes more than \d+ minutes"):
+    with pytest.raises(LimitExceeded, match=r"takes more than 1 second,"):
         ordered("sleep", replace(TIGHT, parsing=replace(TIGHT.parsing, wall_seconds=1)))
 
 

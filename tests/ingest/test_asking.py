@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,10 +17,12 @@ import pytest
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Timings, Usage
 from engine.prompt import Prompt
 from ingest.ask import AnswerFailed, ask, place_name
+from ingest.passwords import Passwords, passwords_in
 from ingest.progress import Progress, silent
 from ingest.sources import Sources, prompt_over, read_sources
 from tests.ingest import pdfs
 from tests.ingest.conftest import ByteTokenizer
+from tests.ingest.test_scans import picture
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -122,6 +125,79 @@ def test_it_walks_folders_and_passes_over_what_nobody_wrote(tmp_path: Path) -> N
 
 
 @pytest.mark.weights
+def test_it_reads_the_scans_of_archives_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "case"
+    (folder / "scans").mkdir(parents=True)
+    (folder / "app").mkdir()
+    (folder / "app" / "main.py").write_text("x = 1\n")
+    scan = picture()
+    for name in ("scans/1.png", "app/shot.png"):
+        scan.save(folder / name)
+    scan.resize((40, 60)).save(folder / "scans" / "icon.png")
+    packed = Path(shutil.make_archive(str(tmp_path / "delivery"), "zip", folder))
+    assert asked([packed], tmp_path / "home", "repair the turbine")["citations"][0]["path"] == "scans/1.png"
+    read, home = ["app/main.py", "scans/1.png"], tmp_path / "home"
+    assert [source.path for source in read_sources([packed], home, ByteTokenizer(), silent).read] == read
+    monkeypatch.setenv("LONGREAD_OCR_PROCESSES", "0")  # whether they are read at all is what folders are asked about
+    assert [source.name for source in read_sources([folder], home, ByteTokenizer(), silent).read] == read
+
+
+LOCKED = pdfs.encrypted(pdfs.pages_of_text([(72, 72, "Ninety days.")]))
+
+
+def read_with(passwords: Passwords, file: Path, home: Path) -> Sources:
+    return read_sources([file], home, ByteTokenizer(), silent, passwords=passwords)
+
+
+def test_it_asks_for_a_password_again_until_it_opens_and_tries_it_on_the_next(tmp_path: Path) -> None:
+    said: list[str] = []
+    answers = iter(["wrong", "secret"])
+
+    def ask(prompt: str) -> str:
+        said.append(prompt)
+        return next(answers)
+
+    folder, home = tmp_path / "case", tmp_path / "home"
+    folder.mkdir()
+    for name in ("a.pdf", "b.pdf"):
+        (folder / name).write_bytes(LOCKED + name.encode())
+    sources = read_with(Passwords(ask=ask), folder, home)
+    assert [source.name for source in sources.read] == ["a.pdf", "b.pdf"]
+    assert ["a.pdf" in prompt for prompt in said] == [True, True]
+    assert not [file for file in home.rglob("*") if file.is_file() and b"secret" in file.read_bytes()]
+    assert [source.name for source in read_with(Passwords(), folder, home).read] == ["a.pdf", "b.pdf"], "what was read needs none"
+
+
+@pytest.mark.parametrize(
+    "passwords", [Passwords(), Passwords(("wrong",)), Passwords(ask=lambda prompt: ""), Passwords(ask=lambda prompt: "no")]
+)
+def test_a_file_whose_password_nobody_knows_is_refused_and_leaves_nothing(tmp_path: Path, passwords: Passwords) -> None:
+    (tmp_path / "a.pdf").write_bytes(LOCKED)
+    sources = read_with(passwords, tmp_path / "a.pdf", tmp_path / "home")
+    assert sources.read == ()
+    assert "--password-file" in sources.refused[0]
+    assert not [file for file in (tmp_path / "home").rglob("*") if file.is_file()]
+
+
+def test_an_archive_with_a_locked_file_is_read_again_once_there_are_passwords(tmp_path: Path) -> None:
+    packed, home = tmp_path / "case.zip", tmp_path / "home"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.pdf", LOCKED)
+        archive.writestr("b.txt", "open")
+    assert [source.path for source in read_with(Passwords(), packed, home).read] == ["b.txt"]
+    assert [source.path for source in read_with(Passwords(("x", "secret")), packed, home).read] == ["a.pdf", "b.txt"]
+    assert [source.path for source in read_with(Passwords(), packed, home).read] == ["a.pdf", "b.txt"]
+
+
+def test_passwords_come_from_a_file_one_a_line(tmp_path: Path) -> None:
+    (tmp_path / "passwords").write_bytes("one\r\n\nSchlüssel 7\n".encode())
+    assert passwords_in(str(tmp_path / "passwords")) == ("one", "Schlüssel 7")
+    command = [sys.executable, "-m", "ingest", "ask", "a.pdf", "-q", "?", "--password-file", "/nonexistent"]
+    ended = subprocess.run(command, cwd=CHECKOUT, env={"LONGREAD_HOME": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "/nonexistent cannot be read: No such file or directory." in ended.stderr
+
+
 def test_it_ends_with_2_when_no_file_can_be_read(tmp_path: Path) -> None:
     bad = tmp_path / "bad.pdf"
     bad.write_text("plain")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.loading.bundled import default_folder
@@ -18,7 +19,9 @@ from ingest.prompt.headers import header_for
 from ingest.prompt.offsets import TokenSpans
 from ingest.prompt.wording import headings, paged_header, text_header
 from tests.ingest.conftest import ByteTokenizer
+from tests.processes import ROOT
 
+bundled = cache(lambda: Tokenizer.open(default_folder()))
 TEXTS = st.text(st.sampled_from("ab .\n\f\t#é日🙂)"), max_size=600)
 WORDS = "The quick fox pays a toll. " * 8
 
@@ -162,3 +165,16 @@ def test_it_builds_with_the_real_tokenizer() -> None:
         assert len(ids) <= 384
         assert tokenizer.decode(ids[row["header_tokens"] :]) == body
         assert re.match(r"\[a\]\n", tokenizer.decode(ids[: row["header_tokens"]]))
+
+
+@pytest.mark.weights
+@given(st.text(st.sampled_from("ab. \n\f\t#é日🙂),;:_-'12\xa0\u2028\x07"), max_size=900))
+@settings(deadline=None, max_examples=25)
+def test_a_body_has_the_tokens_that_it_has_alone(text: str) -> None:
+    """However they were had: the same text has the same tokens in every document, or its state would not be found."""
+    tokenizer = bundled()
+    samples = ROOT / "samples"
+    text = text + (samples / "code/tollroad/fees.py").read_text() + text + (samples / "contract.txt").read_text()[:6000] + text
+    built = build(text, tokens=64, encoder=tokenizer)
+    for row, body in zip(built.rows, bodies(text, built), strict=True):
+        assert built.ids[row["first_token"] + row["header_tokens"] : row["end_token"]].tolist() == tokenizer.encode(body).tolist()

@@ -75,7 +75,7 @@ def test_it_leaves_the_old_parse_alone_when_a_report_stops_it(read: Read) -> Non
 
 def test_it_opens_a_scan_as_a_document_without_chunks_and_says_so(read: Read, tmp_path: Path) -> None:
     folder, summary = read("scan.pdf", pdfs.scan())
-    assert summary.notes == ("Page 1 is a scan without text; it can be looked at but not quoted.",)
+    assert summary.notes == ("Page 1 is a picture without text.",)
     assert (summary.chunks, summary.pages[0].has_text) == (0, False)
     assert open_prompt([("id", "scan.pdf", folder)], tmp_path, "").tokens == 0
 
@@ -88,7 +88,7 @@ def test_it_leaves_nothing_behind_of_a_refused_file(stored: Stored) -> None:
 
 
 def test_it_counts_characters_over_all_pages(stored: Stored) -> None:
-    with pytest.raises(LimitExceeded, match="more than 10 characters"):
+    with pytest.raises(LimitExceeded, match="more than the 10 characters"):
         read_document("a.pdf", "", stored(TWO_PAGES), ByteTokenizer(), limits=Limits(text_chars=10))
 
 
@@ -96,7 +96,7 @@ def test_it_joins_neighbouring_pages_in_notes() -> None:
     scans = [ParsedPage(number, "", 1, 1, (), has_image=True) for number in (1, 2, 3, 5, 9)]
     others = [ParsedPage(6, "", 1, 1), ParsedPage(7, "")]
     assert page_notes([*scans, *others]) == (
-        "Pages 1-3, 5 and 9 are scans without text; they can be looked at but not quoted.",
-        "Page 6 has no text.",
         "Page 7 is damaged and could not be read.",
+        "Pages 1-3, 5 and 9 are pictures without text.",
+        "Page 6 has no text.",
     )

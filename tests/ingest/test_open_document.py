@@ -10,9 +10,8 @@ from ingest.errors import FileRefused
 from tests.ingest import packages
 
 TextOf = Callable[..., str]
-NAMES = " ".join(
-    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "text", "table", "style", "draw")
-)
+PREFIXES = ("office", "text", "table", "style", "draw", "presentation")
+NAMES = " ".join(f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in PREFIXES)
 LISTS = """<office:automatic-styles><text:list-style style:name="L1">
 <text:list-level-style-number text:level="1" style:num-format="1" style:num-suffix="."/>
 <text:list-level-style-number text:level="2" style:num-format="a" style:num-prefix="(" style:num-suffix=")"/></text:list-style>
@@ -23,9 +22,8 @@ OUTLINE = """<text:outline-style style:name="Outline"><text:outline-level-style 
 
 
 def document(body: str, *, kind: str = "text", manifest: str = "", outline: str = "") -> bytes:
-    mimetype = {"text": "text", "spreadsheet": "spreadsheet"}[kind]
     parts = {
-        "mimetype": f"application/vnd.oasis.opendocument.{mimetype}",
+        "mimetype": f"application/vnd.oasis.opendocument.{kind}",
         "content.xml": f"<office:document-content {NAMES}>{LISTS}<office:body><office:{kind}>{body}</office:{kind}></office:body>"
         "</office:document-content>",
         "styles.xml": f"<office:document-styles {NAMES}>{outline}</office:document-styles>",
@@ -94,5 +92,23 @@ def test_it_says_that_it_is_locked_or_damaged(text_of: TextOf) -> None:
         text_of(document(paragraph("x"), manifest="<file-entry><encryption-data/></file-entry>"))
     with pytest.raises(FileRefused, match="OpenDocument text is damaged"):
         text_of(document("<text:p>"))
-    with pytest.raises(FileRefused, match=r"OpenDocument presentation\. Save it as \.pptx"):
-        text_of(packages.zipped({"mimetype": "application/vnd.oasis.opendocument.presentation", "content.xml": "<a/>"}))
+
+
+def shape(words: str, kind: str = "") -> str:
+    named = f' presentation:class="{kind}"' if kind else ""
+    return f"<draw:frame{named}><draw:text-box>{paragraph(words)}</draw:text-box></draw:frame>"
+
+
+def test_it_reads_slides_with_their_titles_and_notes(text_of: TextOf) -> None:
+    items = "".join(f"<text:list-item>{paragraph(words)}</text:list-item>" for words in ("ninety days", "thirty days"))
+    listed = f'<draw:frame presentation:class="outline"><draw:text-box><text:list>{items}</text:list></draw:text-box></draw:frame>'
+    table = f"<draw:frame><table:table><table:table-row>{cell('Fee')}{cell('40')}</table:table-row></table:table></draw:frame>"
+    own = f"<draw:g><draw:custom-shape>{paragraph('in a group')}</draw:custom-shape></draw:g>"
+    notes = f"<presentation:notes>{shape('Say it slowly.', 'notes')}{shape('7', 'page-number')}</presentation:notes>"
+    one = f'<draw:page draw:name="p1">{shape("Notice", "title")}{listed}{table}{own}{shape("7", "page-number")}{notes}</draw:page>'
+    two = f'<draw:page draw:name="p2">{shape("Thank you")}</draw:page>'
+    text = text_of(document(f"<presentation:settings/>{one}{two}", kind="presentation"), "a.odp")
+    assert text == (
+        "# Slide 1: Notice\n\n- ninety days\n- thirty days\n\n| Fee | 40 |\n| --- | --- |\n\nin a group\n\nNotes: Say it slowly.\n\n"
+        "# Slide 2\n\nThank you\n\n"
+    )

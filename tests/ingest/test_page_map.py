@@ -49,7 +49,7 @@ def write(parsed: ParsedFiles, pages: list[list[str]]) -> tuple[str, list[PageSu
         summaries.append(PageSummary(number, offset, offset + len(page), 100, 100, bool(page)))
         rows.append(word_rows(page_words(pages[number - 1]), number, offset))
         offset += len(page) + 1
-    write_page_map(parsed, Kind.PAGED, summaries, rows)
+    write_page_map(parsed, Kind.PAGED, zip(summaries, rows, strict=True))
     return "\f".join(texts), summaries
 
 

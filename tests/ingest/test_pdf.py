@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from ingest.errors import FileRefused, LimitExceeded
+from ingest.errors import FileRefused, LimitExceeded, PasswordNeeded
 from ingest.limits import Limits
 from ingest.model import ParsedPage
 from ingest.parsers.base import ParserContext
@@ -115,8 +115,13 @@ def test_it_knows_a_scan_with_and_without_text(tmp_path: Path) -> None:
 
 
 def test_it_refuses_a_locked_pdf_and_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileRefused, match=r"locked with a password.*upload the new file"):
+    with pytest.raises(PasswordNeeded, match=r"needs a password\. Type the password on its page, or save it as a PDF without one"):
         parse(tmp_path, pdfs.encrypted(pdfs.pages_of_text([(72, 72, "x")])))
+
+
+def test_it_reads_a_pdf_that_only_its_owner_may_change(tmp_path: Path) -> None:
+    (page,) = parse(tmp_path, pdfs.encrypted(pdfs.pages_of_text([(72, 72, "Ninety days.")]), password=""))
+    assert page.text == "Ninety days."
 
 
 def test_it_refuses_a_truncated_pdf(tmp_path: Path) -> None:
@@ -132,7 +137,7 @@ def test_it_ends_on_a_page_tree_that_contains_itself(tmp_path: Path, claimed: in
 
 
 def test_it_refuses_more_pages_than_the_limit(tmp_path: Path) -> None:
-    with pytest.raises(LimitExceeded, match="2 pages; 1 are read at most"):
+    with pytest.raises(LimitExceeded, match="2 pages, 1 more than the 1 that are read"):
         parse(tmp_path, pdfs.pages_of_text([(72, 72, "a")], [(72, 72, "b")]), Limits(pages=1))
 
 

@@ -27,6 +27,7 @@ def place(text: str = "", page: int | None = None, **fields: Any) -> dict[str, A
 
 def test_it_normalises_answers_as_squad_does() -> None:
     assert normalised_answer("The  Fee, an EUR-35 deposit!") == "fee eur35 deposit"
+    assert normalised_answer("the Buyer’s “Term”") == normalised_answer('the Buyer\'s "Term"') == "buyers term"
 
 
 def test_it_matches_exactly_against_any_gold_answer() -> None:
@@ -49,6 +50,7 @@ def test_it_counts_shared_words() -> None:
         ("x y z one", "one two three four", False),
         ("one x two y three z", "one two three", False),  # the words are there, not as a run
         ("", "one", False),
+        ("the Buyer’s “Term” – 3 years", 'the Buyer\'s "Term" - 3 years', True),  # typeset in the document, typed in the gold
     ],
 )
 def test_it_says_which_passages_overlap(passage: str, quote: str, expected: bool) -> None:

@@ -58,7 +58,9 @@ def material(folder: Path, first: int, end: int) -> Material:
     for each in texts:
         assert encodings.encode(each, lambda *_: None) == len(each.ids)
     wordings = {asked.wordings[0]: row for row, asked in enumerate(corpus.asked)}
-    return Material(corpus, encodings.load(texts[0], LAYER), dict(enumerate(range(end - first))), encodings.load(texts[1], LAYER), wordings)
+    return Material(
+        corpus, encodings.load(texts[0], [LAYER]), dict(enumerate(range(end - first))), encodings.load(texts[1], [LAYER]), wordings
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ def test_a_text_is_encoded_as_the_engine_reads_it() -> None:
     for ids, each in zip(texts, got, strict=True):
         whole = torch.from_numpy(np.concatenate((PREFIX, [8], ids)).astype(np.int32))
         for layer in (LAYER, OTHER):
-            expected = engine.input_of(layer, whole, [Segment(engine.new_cache(len(whole), below=layer), len(whole))])
+            expected = engine.inputs_of((layer,), whole, [Segment(engine.new_cache(len(whole), below=layer), len(whole))])
             torch.testing.assert_close(each[layer].float(), expected[-len(ids) :], rtol=1e-2, atol=1e-2)
 
 
@@ -106,7 +108,7 @@ def test_what_is_encoded_is_not_encoded_again(tmp_path: Path) -> None:
 
     again = Encodings(tmp_path, "tiny", (LAYER,), refuse)
     again.encode(texts, lambda *_: None)
-    assert [len(again.load(texts, LAYER)[number]) for number in range(3)] == [3, 9, 5]
+    assert [len(again.load(texts, [LAYER])[number]) for number in range(3)] == [3, 9, 5]
     with pytest.raises(AssertionError, match="all there"):
         Encodings(tmp_path, "another model", (LAYER,), refuse).encode(texts, lambda *_: None)
 
@@ -121,10 +123,10 @@ def test_the_engine_loads_the_file_and_scores_alike(folder: Path, tmp_path: Path
     """Within what int8 leaves of a cosine."""
     train, path = material(folder, 0, TRAINED), tmp_path / "scan_head.safetensors"
     head = fit(train, replace(SETTINGS, steps=20), lambda *_: None)
-    export(path, head, LAYER, "tiny")
+    export(path, head, [LAYER], "tiny")
     loaded = read_scan_head("tiny", CONFIG, path=path)
     assert loaded is not None
-    assert loaded.layer == LAYER
+    assert loaded.layers == (LAYER,)
     assert read_scan_head("another", CONFIG, path=path) is None
     question, passages = train.question("0"), [train.passages[row] for row in range(20)]
     records = {str(row).encode(): memoryview(loaded.keys(hidden.float()).numpy().tobytes()) for row, hidden in enumerate(passages)}

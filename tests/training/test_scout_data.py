@@ -17,6 +17,7 @@ from engine.places import Texts
 from engine.tokenizer import Tokenizer
 from tests.engine.prompts import make_prompt
 from tests.training.scout import save_base
+from training.read_sources import HELD
 from training.scan_sources import Document, Question
 from training.scout_code import asked
 from training.scout_data import held_back, spoiled
@@ -142,11 +143,11 @@ def test_what_does_not_fit_is_not_cut(library: Library, tokenizer: Tokenizer) ->
     assert keeping.tokens == KEEP_TOKENS + 50
 
 
-def test_the_same_documents_are_held_back_as_from_the_scan_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_documents_are_held_back_as_from_the_heads(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [replace(story("covid"), name=f"paper {number}") for number in range(9)]
     monkeypatch.setattr("training.scout_data.documents", lambda *_: found)
     held = held_back(Path("anywhere"))
-    assert [held("covid", each.name) for each in found] == [True] * 3 + [False] * 6
+    assert [held("covid", each.name) for each in found] == [True] * HELD["covid"] + [False] * (9 - HELD["covid"])
     assert not held("wikipedia", "paper 0")
     assert 0.02 < np.mean([held("plain", f"novel {number}") for number in range(400)]) < 0.08
 

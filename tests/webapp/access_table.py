@@ -41,6 +41,8 @@ POST   collections/<uuid:collection_id>/members                                 
 POST   collections/<uuid:collection_id>/members/<uuid:member_id>/remove         login link  404   403   403   404
 POST   collections/<uuid:collection_id>/leave                                   login link  404   link  link  404
 POST   collections/<uuid:collection_id>/upload                                  login link  404   403   link  404
+POST   collections/<uuid:collection_id>/repository                              login link  404   403   link  404
+GET    collections/<uuid:collection_id>/here                                    login 200   404   403   200   404
 GET    documents/<uuid:document_id>/                                            login 200   404   200   200   404
 GET    documents/<uuid:document_id>/original                                    login 200   404   200   200   404
 GET    documents/<uuid:document_id>/pages/<int:number>/image                    login 200   404   200   200   404
@@ -50,6 +52,9 @@ POST   documents/<uuid:document_id>/move                                        
 GET    documents/<uuid:document_id>/delete                                      login 200   404   403   200   404
 POST   documents/<uuid:document_id>/delete                                      login link  404   403   link  404
 POST   documents/<uuid:document_id>/retry                                       login link  404   403   link  404
+POST   documents/<uuid:document_id>/unlock                                      login link  404   403   link  404
+GET    documents/<uuid:document_id>/skipped                                     login 200   404   200   200   404
+POST   documents/<uuid:document_id>/replace                                     login link  404   403   link  404
 
 POST   collections/<uuid:collection_id>/ask                                     login link  404   link  link  404
 GET    questions/<uuid:question_id>/                                            login 200   404   200   200   404
@@ -101,6 +106,7 @@ DELETE api/v1/collections/<collection_id>/members/<member_id>                   
 POST   api/v1/collections/<collection_id>/leave                                 401   409   404   204   204   404
 GET    api/v1/collections/<collection_id>/documents                             401   200   404   200   200   404
 POST   api/v1/collections/<collection_id>/uploads                               401   201   404   403   201   404
+POST   api/v1/collections/<collection_id>/repositories                          401   409   404   403   409   404
 POST   api/v1/collections/<collection_id>/documents                             401   202   404   403   202   404
 GET    api/v1/collections/<collection_id>/questions                             401   200   404   200   200   404
 POST   api/v1/collections/<collection_id>/questions                             401   202   404   202   202   404
@@ -113,6 +119,9 @@ DELETE api/v1/documents/<document_id>                                           
 GET    api/v1/documents/<document_id>/holdings                                  401   200   404   200   200   404
 GET    api/v1/documents/<document_id>/original                                  401   200   404   200   200   404
 POST   api/v1/documents/<document_id>/retry                                     401   202   404   403   202   404
+POST   api/v1/documents/<document_id>/unlock                                    401   409   404   403   409   404
+GET    api/v1/documents/<document_id>/skipped                                   401   200   404   200   200   404
+POST   api/v1/documents/<document_id>/replace                                   401   202   404   403   202   404
 GET    api/v1/uploads                                                           401   200   200   200   200   200
 GET    api/v1/uploads/<upload_id>                                               401   200   404   404   404   404
 PUT    api/v1/uploads/<upload_id>                                               401   200   404   404   404   404

@@ -49,8 +49,10 @@ BODIES: dict[str, Any] = {
     "api/v1/questions/<question_id>/links": {"days": 1},
     "api/v1/conversations/<conversation_id>": {"title": "Notice"},
     "api/v1/cells/<cell_id>/verdict": {"judgement": "confirmed"},
+    "api/v1/collections/<collection_id>/repositories": {"address": "https://github.com/owner/name"},
     "api/v1/collections/<collection_id>/uploads": {"name": "a.txt", "size_bytes": 1},
     "api/v1/documents/<document_id>": {"name": "b.pdf"},
+    "api/v1/documents/<document_id>/unlock": {"password": "secret"},
     "api/v1/uploads/<upload_id>/finish": {"sha256": ""},
     "api/v1/collections/<collection_id>/questions": {"question": "How much?"},
     "api/v1/collections/<collection_id>/sweeps": {"questions": ["How much?"]},
@@ -101,6 +103,8 @@ class World:
         named = {"content_type": "application/json"} if is_api and body else {}
         if route.endswith("collection_id>/documents"):
             body, named = {"files": SimpleUploadedFile("a.txt", b"Ninety days.")}, {}
+        elif route == "api/v1/documents/<document_id>/replace":
+            body, named = {"file": SimpleUploadedFile("a.txt", b"Ninety days.")}, {}
         address += "?offset=1" if method == "PUT" and "uploads" in route else ""
         cookies = client.cookies.copy()
         with transaction.atomic():

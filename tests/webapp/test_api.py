@@ -117,7 +117,10 @@ def test_it_shows_progress_notes_and_error_of_a_document(api: Client, alice: Use
         owner=alice, document=document, kind=JobKind.PARSE, state=JobState.RUNNING, stage="reading pages", done=3, total=9, unit="pages"
     )
     shown = api.get(f"{ROOT}/documents/{document.id}").json()
-    assert shown["progress"] == {"job": str(job.id), "stage": "reading pages", "done": 3, "total": 9, "unit": "pages"}
+    assert shown["progress"] == {"job": str(job.id), "stage": "reading pages", "done": 3, "total": 9, "unit": "pages"} | {
+        "per_second": None,
+        "seconds_left": None,
+    }
     assert shown["notes"] == ["Page 3 has no text."]
     Job.objects.update(state=JobState.FAILED)
     Document.objects.update(state=DocumentState.FAILED, error="This PDF is damaged.")

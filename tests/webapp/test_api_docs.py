@@ -9,10 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from tests.architecture.source import ROOT
+from tests.ingest import pdfs
 from tests.webapp.test_access import whole_export
 from webapp.accounts.models import User
 from webapp.accounts.services import token_create
@@ -33,15 +35,23 @@ FILES = {"lease.txt": b"Either party may terminate upon ninety (90) days' notice
 def test_it_answers_every_example_of_the_page(alice: User, bob: User, clean_broker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (collections, questions):  # no worker answers here
         monkeypatch.setattr(module, "wait_for_end", lambda **_: False)
+    monkeypatch.setattr(settings, "LONGREAD_GIT_HOSTS", ["github.com"])
     shared = Collection.objects.create(owner=bob, name="Shared with Alice")
     member_put(collection=shared, username="alice", may_change=False)
     names = {"LONGREAD": "", "TOKEN": token_create(owner=alice, name="docs")[1], "SHARED": str(shared.id)}
     for command in COMMANDS:
+        if "/unlock" in command:
+            _lock(Document.objects.get(id=names["DOCUMENT"]))
         response = _run(command, names)
         assert response.status_code < 300, f"{command}: {response.content!r}"
         _remember(response, names)
         _work(alice, names)
     assert not Document.objects.exists()
+
+
+def _lock(document: Document) -> None:
+    document.folder.original.write_bytes(pdfs.encrypted(pdfs.pages_of_text([(72, 72, "Ninety days.")])))
+    Document.objects.filter(id=document.id).update(state=DocumentState.LOCKED)
 
 
 def _work(alice: User, names: dict[str, str]) -> None:
@@ -70,8 +80,10 @@ def _run(command: str, names: dict[str, str]) -> Any:
     send = getattr(client, _method(words).lower())
     address = words[_address(words)]
     if "-F" in words:
-        files = [value.removeprefix("files=@") for flag, value in pairwise(words) if flag == "-F"]
-        return send(address, {"files": [SimpleUploadedFile(name, FILES[name]) for name in files]})
+        sent: dict[str, list[SimpleUploadedFile]] = {}
+        for field, _, name in (value.partition("=@") for flag, value in pairwise(words) if flag == "-F"):
+            sent.setdefault(field, []).append(SimpleUploadedFile(name, FILES[name]))
+        return send(address, sent)
     if "--data-binary" in words:
         part = FILES[words[words.index("--data-binary") + 1].removeprefix("@")]
         return send(address, part, content_type="application/octet-stream")
@@ -97,7 +109,7 @@ def _remember(response: Any, names: dict[str, str]) -> None:
         names |= {"QUESTION": made["id"], "JOB": made["job"]}
     elif "coverage" in made:
         names["SWEEP"] = made["id"]
-    elif "name" in made and "state" not in made:
+    elif "name" in made and "state" not in made and "reason" not in made:
         names.setdefault("COLLECTION", made["id"])
 
 

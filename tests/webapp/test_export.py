@@ -297,7 +297,7 @@ def test_it_puts_the_cited_pages_in_where_they_are_wanted(
 ) -> None:
     drawn: list[int] = []
 
-    def draw(folder: object, number: int, width: int) -> Any:
+    def draw(folder: object, number: int, width: int, limits: object) -> Any:
         drawn.append(number)
         Image.new("RGB", (600, 800), "white").save(tmp_path / "page.webp")
         return tmp_path / "page.webp"

@@ -30,11 +30,11 @@ Commit = DjangoCaptureOnCommitCallbacks
 
 
 @pytest.fixture(autouse=True)
-def obeying(monkeypatch: pytest.MonkeyPatch) -> Iterator[ParsingProcess]:
+def obeying(monkeypatch: pytest.MonkeyPatch, settings: object) -> Iterator[ParsingProcess]:
     """Files are parsed by a parser that does what they say."""
     process = ParsingProcess("tests.ingest.hostile")
     monkeypatch.setattr(pipeline, "read_document", partial(read_document, process=process))
-    monkeypatch.setattr(pipeline, "Limits", lambda: replace(LIMITS, parsing=replace(LIMITS.parsing, memory_bytes=800_000_000)))
+    settings.LONGREAD_LIMITS = replace(LIMITS, parsing=replace(LIMITS.parsing, memory_bytes=800_000_000))  # type: ignore[attr-defined]
     monkeypatch.setattr(running, "HEARTBEAT_SECONDS", 600)  # its thread would meet the test's own connection
     yield process
     process.close()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
@@ -190,6 +194,27 @@ def test_it_says_what_a_document_takes_and_what_deleting_it_frees(browser: Clien
         page = browser.get(reverse(name, args=[row.id])).content.decode()
         assert "3.0\xa0KB" in page
         assert ("kept for other documents" in page) == (row is document)
+
+
+def test_an_archive_s_page_looks_at_none_of_its_files_until_it_is_asked_to(
+    browser: Client, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make("repo.zip", is_archive=True, state=DocumentState.READY)
+    queries, looked_at = [], Mock(side_effect=os.scandir)
+    for number in range(12):
+        member = make(f"repo.zip/{number}.py", archive=archive, size_bytes=1024)
+        member.folder.parsed.folder.mkdir(parents=True)
+        member.folder.parsed.text.write_bytes(b"x" * 2048)
+        with CaptureQueriesContext(connection) as asked, monkeypatch.context() as patched:
+            patched.setattr("os.scandir", looked_at)
+            page = browser.get(reverse("library-about", args=[archive.id])).content.decode()
+        queries.append(len(asked))
+    assert queries[-1] == queries[0] < 15
+    assert not [call for call in looked_at.call_args_list if str(settings.LONGREAD_DOCUMENTS) in str(call)]
+    assert "12 files" in page
+    assert "12.0\xa0KB unpacked" in page
+    assert 'href="?sizes=1#sizes"' in page
+    assert "24.0\xa0KB" in browser.get(reverse("library-about", args=[archive.id]), {"sizes": "1"}).content.decode()
 
 
 def test_it_looks_for_twins_in_one_query(

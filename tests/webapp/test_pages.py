@@ -7,12 +7,15 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
+from ingest.skipping import Reason, Skipped
 from webapp.accounts.models import ApiToken, User, token_digest
 from webapp.ask.models import Answer, AnswerState, Citation, Question
 from webapp.checklist.models import Checklist, Sweep
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.library.models import Collection, Document, DocumentState
+from webapp.library.skipped import skipped_write
 
 pytestmark = pytest.mark.django_db
 
@@ -228,8 +231,10 @@ def test_it_stops_asking_when_nothing_moves(collection: Collection, browser: Cli
 
 def test_it_folds_an_archive_and_lists_what_was_skipped(collection: Collection, browser: Client) -> None:
     archive = Document.objects.create(
-        collection=collection, name="a.zip", path="a.zip", is_archive=True, state="ready", notes=[f"{EVIL}: too large"], sha256="x"
+        collection=collection, name="a.zip", path="a.zip", is_archive=True, state="ready", skipped_count=1, sha256="x"
     )
+    archive.folder.folder.mkdir(parents=True)
+    skipped_write(document=archive, skipped=[(f"{EVIL}.bin", Skipped(Reason.BINARY, "it holds no text"))])
     member = document_of(collection, name="m.txt")
     Document.objects.filter(id=member.id).update(archive=archive, path="a.zip/deep/m.txt")
     html = page(browser, "library-collection", collection.id)
@@ -237,6 +242,21 @@ def test_it_folds_an_archive_and_lists_what_was_skipped(collection: Collection, 
     assert "deep/m.txt" in html
     assert "1 file skipped" in html
     assert "a.zip/deep/m.txt" in page(browser, "library-document", archive.id)
+    assert "Without text" in page(browser, "library-skipped", archive.id)
+
+
+@pytest.mark.parametrize("files", [2, 40])
+def test_a_collection_asks_the_database_as_often_whatever_an_archive_holds(
+    collection: Collection, browser: Client, files: int, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    state = DocumentState.READY
+    archive = Document.objects.create(collection=collection, name="a.zip", path="a.zip", is_archive=True, state=state, sha256="x")
+    names = [f"{number}.py" for number in range(files)]
+    Document.objects.bulk_create(
+        [Document(collection=collection, archive=archive, name=name, path=f"a.zip/{name}", state=state, sha256=name) for name in names]
+    )
+    with django_assert_max_num_queries(25):
+        page(browser, "library-collection", collection.id)
 
 
 def test_it_deletes_a_document_and_keeps_its_quote(

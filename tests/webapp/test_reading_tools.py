@@ -10,11 +10,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from engine.loading.bundled import default_folder
-from engine.tokenizer import Tokenizer
 from ingest.document import read_document
 from ingest.prompt.page_map import WORD_ROW
 from tests.processes import ROOT
+from tests.webapp.terms import tokenizer
 from webapp.accounts.models import User
 from webapp.ask.models import Question
 from webapp.ask.selectors import suggested_questions
@@ -36,7 +35,7 @@ def made(collection: Collection, name: str, content: bytes) -> Document:
     document = Document(collection=collection, name=name, path=name, sha256=uuid4().hex, size_bytes=len(content))
     document.folder.original.parent.mkdir(parents=True)
     document.folder.original.write_bytes(content)
-    read = read_document(name, name, document.folder, Tokenizer.open(default_folder()))
+    read = read_document(name, name, document.folder, tokenizer())
     document.kind, document.state, document.token_count = read.kind.value, DocumentState.READY, read.tokens
     document.page_count, document.line_count = len(read.pages), read.lines
     document.save()
@@ -105,6 +104,18 @@ def test_it_finds_words_whatever_their_case_and_line_breaks() -> None:
     assert len(find("a " * 2000, "a")) == MOST_HITS
     assert [nearest(hits, start) for start in (0, 5, 1000)] == [0, 1, 0]
     assert nearest([], 5) == -1
+
+
+@pytest.mark.parametrize("words", ["“customer’s”", '"customer\'s"', "„Customer‘s‟"])
+@pytest.mark.parametrize("text", ["the “Customer’s” fee", 'the "Customer\'s" fee'])
+def test_it_takes_curly_and_straight_quotation_marks_for_each_other(text: str, words: str) -> None:
+    (hit,) = find(text, words)
+    assert (hit.start, text[hit.start : hit.end], hit.words) == (4, text[4:16], text[4:16])
+    assert find(text, "customer's fee") == [], "none is left out"
+
+
+def test_it_takes_dashes_for_each_other() -> None:
+    assert [hit.start for hit in find("pages 10–20, 10-20, 10‑20 and 10 20", "10-20")] == [6, 13, 20]
 
 
 def test_it_lays_each_line_of_a_page_over_its_image() -> None:

@@ -7,12 +7,10 @@ import threading
 import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from engine.loading.bundled import default_folder
 from engine.remote.address import ServerAddress
 from engine.remote.engine import RemoteEngine
-from engine.tokenizer import Tokenizer
 from tests.remote_server import MODEL, Scripted, says, scripted, silent, status
-from tests.webapp.terms import QUOTE, terms_document
+from tests.webapp.terms import QUOTE, terms_document, tokenizer
 from webapp.accounts.models import User
 from webapp.ask import answering
 from webapp.ask.event_log import request_stop
@@ -41,7 +39,7 @@ def answer(collection: Collection, document: Document, alice: User, django_captu
 
 
 def remote(server: Scripted) -> RemoteEngine:
-    return RemoteEngine(ServerAddress(server.url), Tokenizer.open(default_folder()))
+    return RemoteEngine(ServerAddress(server.url), tokenizer())
 
 
 def run(answer: Answer, server: Scripted) -> Answer:

@@ -15,6 +15,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from engine.lexical import LexicalIndex
 from ingest.progress import Report
 from ingest.render import AHEAD_AT_ONCE, PANE, image_path
+from ingest.skipping import Reason
 from ingest.storage import DocumentFolder
 from tests.ingest import pdfs
 from webapp.accounts.models import User
@@ -24,6 +25,7 @@ from webapp.jobs.running import Outcome, run_job
 from webapp.library import forgetting
 from webapp.library.models import Collection, Document, DocumentState
 from webapp.library.services import document_delete
+from webapp.library.skipped import skipped_lines
 from webapp.upload import drawing, pipeline
 from webapp.upload.services import FileOutcome, document_retry, files_accept, samples_add, shown_name
 
@@ -82,7 +84,10 @@ def test_it_refuses_an_empty_file_and_goes_on(collection: Collection) -> None:
 
 def test_it_says_by_how_much_a_file_is_too_large(collection: Collection, settings: object) -> None:
     settings.LONGREAD_UPLOAD_BYTES = 1_000_000  # type: ignore[attr-defined]
-    assert "3 MB; the limit is 1 MB" in accept(collection, "a.txt", b"x" * 3_000_000).reason
+    assert (
+        "3.0 MB, 2.0 MB more than the 1.0 MB that are taken. Split it, or ask your operator to raise LONGREAD_UPLOAD_BYTES"
+        in accept(collection, "a.txt", b"x" * 3_000_000).reason
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_it_makes_documents_of_an_archive_and_lists_what_it_skips(collection: Co
     archive = parse(accepted(collection, "repo.zip", content))
     assert (archive.is_archive, archive.state) == (True, DocumentState.READY)
     assert sorted(archive.members.values_list("path", flat=True)) == ["repo.zip/README.md", "repo.zip/app/main.py"]
-    assert any("logo.png" in note for note in archive.notes)
+    assert [(path, reason) for path, reason, _ in skipped_lines(document=archive)] == [("app/logo.png", Reason.PICTURE)]
 
 
 def test_it_refuses_an_archive_that_writes_outside(collection: Collection, django_capture_on_commit_callbacks: Commit) -> None:
@@ -222,7 +227,7 @@ def test_a_document_that_is_deleted_while_its_pages_are_drawn_leaves_nothing(
 ) -> None:
     document = parse(accepted(collection, "a.pdf", pdfs.pages_of_text([(72, 72, "Some words.")])))
 
-    def deleted_meanwhile(folder: DocumentFolder, first: int) -> int:
+    def deleted_meanwhile(folder: DocumentFolder, first: int, limits: object) -> int:
         with django_capture_on_commit_callbacks(execute=True):
             document_delete(document=document)
         folder.images.mkdir(parents=True)

@@ -148,7 +148,7 @@ def test_it_serves_a_page_image_to_its_reader_only(
     document = paged(collection, 1)
     (tmp_path / "image").write_bytes(b"webp")
     widths = []
-    monkeypatch.setattr("webapp.library.views.page_image", lambda folder, page, width: widths.append(width) or tmp_path / "image")
+    monkeypatch.setattr("webapp.library.views.page_image", lambda folder, page, width, limits: widths.append(width) or tmp_path / "image")
     address = reverse("library-page-image", args=[document.id, 1])
     response = browser.get(address, {"width": "1800"})
     browser.get(address, {"width": "77"})

@@ -7,7 +7,7 @@ from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
 from webapp.api.paging import Pages
-from webapp.api.schemas import CellOut, ReadyListOut, VerdictIn
+from webapp.api.schemas.sweeps import CellOut, ReadyListOut, VerdictIn
 from webapp.checklist.models import Cell
 from webapp.checklist.question_lists import ReadyList, ready_lists
 from webapp.checklist.selectors import cell_detail

@@ -13,26 +13,10 @@ from webapp.api.limits import AskThrottle, CallThrottle
 from webapp.api.models import PartialUpload
 from webapp.api.paging import Pages
 from webapp.api.parts import upload_begin
-from webapp.api.schemas import (
-    AskedOut,
-    CollectionIn,
-    CollectionOut,
-    CollectionPatch,
-    ConversationOut,
-    DocumentOrder,
-    DocumentOut,
-    HoldingsOut,
-    PartialIn,
-    PartialOut,
-    QuestionIn,
-    QuestionOut,
-    QuestionRecord,
-    SweepIn,
-    SweepOut,
-    SweepRecord,
-    UploadOut,
-    Wait,
-)
+from webapp.api.schemas.collections import CollectionIn, CollectionOut, CollectionPatch
+from webapp.api.schemas.documents import DocumentOrder, DocumentOut, HoldingsOut, PartialIn, PartialOut, RepositoryIn, UploadOut
+from webapp.api.schemas.questions import AskedOut, ConversationOut, QuestionIn, QuestionOut, QuestionRecord, Wait
+from webapp.api.schemas.sweeps import SweepIn, SweepOut, SweepRecord
 from webapp.api.streaming import wait_for_end
 from webapp.ask.models import Conversation, Question
 from webapp.ask.records import question_record
@@ -44,10 +28,11 @@ from webapp.checklist.selectors import sweeps_of
 from webapp.checklist.services import sweep_create
 from webapp.core.listing import Listing
 from webapp.library.access import Right
-from webapp.library.holdings import Holdings, holdings
+from webapp.library.holdings import Holdings, collection_holdings
 from webapp.library.models import Collection, Document
 from webapp.library.selectors import collection_detail, collection_list, document_files
 from webapp.library.services import collection_create, collection_delete, collection_rename
+from webapp.upload.repositories import repository_add
 from webapp.upload.services import files_accept
 
 router = Router(tags=["collections"])
@@ -87,7 +72,7 @@ def delete(request: ApiRequest, collection_id: UUID) -> Status[None]:
 def held(request: ApiRequest, collection_id: UUID) -> Holdings:
     """What deleting the collection would free."""
     collection = collection_detail(user=request.auth, collection_id=collection_id, right=Right.OWN)
-    return holdings(documents=collection.documents.all(), salt=collection.owner.salt)
+    return collection_holdings(collection=collection)
 
 
 @router.get("/{collection_id}/documents", response=list[DocumentOut])
@@ -104,6 +89,14 @@ def upload(request: ApiRequest, collection_id: UUID, files: File[list[UploadedFi
     """Takes many files, field name `files`. A refused file does not stop the others; each has its own outcome."""
     collection = collection_detail(user=request.auth, collection_id=collection_id, right=Right.CHANGE)
     return Status(202, {"files": files_accept(collection=collection, files=files)})
+
+
+@router.post("/{collection_id}/repositories", response={202: DocumentOut})
+def fetch_repository(request: ApiRequest, collection_id: UUID, body: RepositoryIn) -> Status[Document]:
+    """Fetches a public Git repository of a host that the operator allows. One that is here already is fetched again, and only what has
+    changed is read; `retry` of its document does the same."""
+    collection = collection_detail(user=request.auth, collection_id=collection_id, right=Right.CHANGE)
+    return Status(202, repository_add(collection=collection, address=body.address))
 
 
 @router.post("/{collection_id}/uploads", response={201: PartialOut})

@@ -14,7 +14,8 @@ from ninja.pagination import paginate
 from webapp.api.auth import ApiRequest
 from webapp.api.exports import FILE, made
 from webapp.api.paging import Pages
-from webapp.api.schemas import ConversationOut, ConversationPatch, ConversationRecord, ExportOut
+from webapp.api.schemas.jobs import ExportOut
+from webapp.api.schemas.questions import ConversationOut, ConversationPatch, ConversationRecord
 from webapp.ask.models import Conversation
 from webapp.ask.records import question_record
 from webapp.ask.selectors import conversation_detail, conversation_questions, conversations_of, require_begun

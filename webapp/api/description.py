@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 from ninja import NinjaAPI
 
-from webapp.api.schemas import ErrorOut
+from webapp.api.schemas.progress import ErrorOut
 from webapp.core.rendering import HtmxHttpRequest, render_page
 
 ROOT = "/api/v1/"

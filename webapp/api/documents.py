@@ -1,20 +1,26 @@
-"""/documents/ID: look at, rename, move, delete, and read again."""
+"""/documents/ID: look at, rename, move, delete, unlock, replace, and read again."""
 
 from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpResponseBase
-from ninja import Router, Status
+from ninja import File, Router, Status
+from ninja.files import UploadedFile
+from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
-from webapp.api.schemas import DocumentOut, DocumentPatch, HoldingsOut
+from webapp.api.paging import Pages
+from webapp.api.schemas.documents import DocumentOut, DocumentPatch, FileOut, HoldingsOut, SkippedOut, UnlockIn
 from webapp.core.downloads import attachment
 from webapp.library.access import Right
-from webapp.library.holdings import Holdings, holdings
+from webapp.library.holdings import Holdings, document_holdings
 from webapp.library.models import Document
 from webapp.library.selectors import collection_detail, document_detail
 from webapp.library.services import document_delete, document_move, document_rename
-from webapp.upload.services import document_retry
+from webapp.library.skipped import skipped_lines
+from webapp.upload.services import FileOutcome, document_retry
+from webapp.upload.unlocking import document_unlock
+from webapp.upload.versions import file_replace
 
 router = Router(tags=["documents"])
 
@@ -41,7 +47,15 @@ def change(request: ApiRequest, document_id: UUID, body: DocumentPatch) -> Docum
 def held(request: ApiRequest, document_id: UUID) -> Holdings:
     """What deleting the document would free, an archive with its files."""
     document = document_detail(user=request.auth, document_id=document_id)
-    return holdings(documents=[document, *document.members.all()], salt=document.collection.owner.salt)
+    return document_holdings(document=document)
+
+
+@router.get("/{document_id}/skipped", response=list[SkippedOut])
+@paginate(Pages)
+def skipped(request: ApiRequest, document_id: UUID) -> list[dict[str, str]]:
+    """What was left out of an archive, and why, in the archive's order."""
+    document = document_detail(user=request.auth, document_id=document_id)
+    return [{"path": path, "reason": reason, "why": why} for path, reason, why in skipped_lines(document=document)]
 
 
 @router.get("/{document_id}/original", openapi_extra=FILE)
@@ -66,3 +80,19 @@ def retry(request: ApiRequest, document_id: UUID) -> Status[Document]:
     """Reads a document again from its original."""
     document_retry(document=document_detail(user=request.auth, document_id=document_id, right=Right.CHANGE))
     return Status(202, document_detail(user=request.auth, document_id=document_id))
+
+
+@router.post("/{document_id}/unlock", response={202: DocumentOut})
+def unlock(request: ApiRequest, document_id: UUID, body: UnlockIn) -> Status[Document]:
+    """Reads a document whose state is `locked`, with its password, which is kept nowhere."""
+    document = document_detail(user=request.auth, document_id=document_id, right=Right.CHANGE)
+    document_unlock(document=document, password=body.password, user=request.auth)
+    return Status(202, document_detail(user=request.auth, document_id=document_id))
+
+
+@router.post("/{document_id}/replace", response={202: FileOut})
+def replace(request: ApiRequest, document_id: UUID, file: File[UploadedFile]) -> Status[FileOutcome]:
+    """A new version of a file or an archive, field name `file`. The earlier one can be asked until the new one can. What has not changed is
+    not read again; files that are no longer in the archive go."""
+    document = document_detail(user=request.auth, document_id=document_id, right=Right.CHANGE)
+    return Status(202, file_replace(document=document, file=file))

@@ -16,6 +16,8 @@ from webapp.export.blocks import ExportRefused
 from webapp.library.members import ShareRefused
 from webapp.library.services import MoveRefused, NameRefused
 from webapp.sharing.services import LinkRefused
+from webapp.upload.repositories import RepositoryRefused
+from webapp.upload.unlocking import UnlockRefused
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ REFUSALS = (
     ShareRefused,
     LinkRefused,
     TitleRefused,
+    UnlockRefused,
+    RepositoryRefused,
 )
 
 

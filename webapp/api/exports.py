@@ -10,7 +10,7 @@ from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
 from webapp.api.paging import Pages
-from webapp.api.schemas import ExportOut
+from webapp.api.schemas.jobs import ExportOut
 from webapp.core.downloads import attachment
 from webapp.export.forms import FORMS
 from webapp.export.models import Export

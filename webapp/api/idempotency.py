@@ -6,13 +6,14 @@ that was refused may be sent again under its key. Knows no operation.
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
@@ -101,8 +102,9 @@ def _again(reply: Reply) -> HttpResponse:
 
 
 def _digest(request: HttpRequest) -> str:
-    """Of what is asked: the boundary between files differs from one attempt to the next, and does not count."""
-    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    """Of what is asked: the boundary between files differs from one attempt to the next, and does not count. Keyed, since what is asked may
+    hold a password."""
+    digest = hmac.new(settings.SECRET_KEY.encode(), f"{request.method} {request.get_full_path()}\n".encode(), "sha256")
     if request.content_type != "multipart/form-data":
         digest.update(request.body)
         return digest.hexdigest()

@@ -9,7 +9,7 @@ from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
 from webapp.api.paging import Pages
-from webapp.api.schemas import JobOut
+from webapp.api.schemas.jobs import JobOut
 from webapp.jobs.models import Job
 from webapp.jobs.selectors import jobs_of
 

@@ -10,7 +10,7 @@ from ninja.pagination import paginate
 from webapp.api.auth import ApiRequest
 from webapp.api.idempotency import unkept
 from webapp.api.paging import Pages
-from webapp.api.schemas import LinkIn, LinkMade, LinkOut
+from webapp.api.schemas.questions import LinkIn, LinkMade, LinkOut
 from webapp.ask.models import Answer
 from webapp.ask.selectors import question_detail
 from webapp.library.access import Right, require

@@ -9,7 +9,7 @@ from ninja.pagination import paginate
 
 from webapp.api.auth import ApiRequest
 from webapp.api.paging import Pages
-from webapp.api.schemas import MemberIn, MemberOut, MemberPatch
+from webapp.api.schemas.collections import MemberIn, MemberOut, MemberPatch
 from webapp.library.access import Right
 from webapp.library.members import member_change, member_detail, member_list, member_put, member_remove
 from webapp.library.models import Collection, Membership

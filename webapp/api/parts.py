@@ -17,7 +17,7 @@ from django.utils import timezone
 from webapp.accounts.models import User
 from webapp.api.models import PartialUpload
 from webapp.library.models import Collection, Document
-from webapp.upload.services import document_create, shown_name
+from webapp.upload.services import document_create, shown_name, too_large
 
 PART_BYTES = 8 * 2**20
 MOST_AT_ONCE = 20
@@ -37,10 +37,7 @@ def upload_begin(*, owner: User, collection: Collection, name: str, size_bytes: 
     """Raises PartRefused."""
     _forget_old()
     if size_bytes > settings.LONGREAD_UPLOAD_BYTES:
-        limit = settings.LONGREAD_UPLOAD_BYTES / 1e6
-        raise PartRefused(
-            f"This file has {size_bytes / 1e6:,.0f} MB; the limit is {limit:,.0f} MB. Split it, or ask the operator for more."
-        )
+        raise PartRefused(too_large(size_bytes))
     if PartialUpload.objects.filter(owner=owner).count() >= MOST_AT_ONCE:
         raise PartRefused(f"{MOST_AT_ONCE} of your uploads are not finished. Finish or delete one.")
     upload = PartialUpload.objects.create(owner=owner, collection=collection, name=shown_name(name), size_bytes=size_bytes)

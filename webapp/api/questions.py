@@ -11,7 +11,8 @@ from ninja.pagination import paginate
 from webapp.api.auth import ApiRequest
 from webapp.api.exports import FILE, made
 from webapp.api.paging import Pages
-from webapp.api.schemas import AskedOut, ExportOut, QuestionOut, QuestionRecord, Wait
+from webapp.api.schemas.jobs import ExportOut
+from webapp.api.schemas.questions import AskedOut, QuestionOut, QuestionRecord, Wait
 from webapp.api.streaming import stream_response, wait_for_end
 from webapp.ask.live import after_of
 from webapp.ask.models import Question

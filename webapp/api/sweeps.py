@@ -10,7 +10,8 @@ from ninja.pagination import paginate
 from webapp.api.auth import ApiRequest
 from webapp.api.exports import FILE, made
 from webapp.api.paging import Pages
-from webapp.api.schemas import CellOut, ExportOut, SweepOut, SweepRecord
+from webapp.api.schemas.jobs import ExportOut
+from webapp.api.schemas.sweeps import CellOut, SweepOut, SweepRecord
 from webapp.checklist.models import Cell, Sweep
 from webapp.checklist.selectors import cell_list, sweep_detail, sweeps_of
 from webapp.checklist.services import sweep_continue, sweep_stop

@@ -12,7 +12,7 @@ from webapp.api.auth import ApiRequest
 from webapp.api.models import PartialUpload
 from webapp.api.paging import Pages
 from webapp.api.parts import part_add, upload_delete, upload_finish
-from webapp.api.schemas import DocumentOut, FinishIn, PartialOut
+from webapp.api.schemas.documents import DocumentOut, FinishIn, PartialOut
 from webapp.library.access import Right, reach, require
 from webapp.library.models import Document
 from webapp.library.selectors import document_detail

@@ -51,8 +51,8 @@ def choice(*, collection: Collection, left_out: Several[dict[str, Any]] = ()) ->
     askable = collection.documents.filter(state__in=ASKABLE, is_archive=False)
     uploads = collection.documents.filter(archive=None).filter(Q(id__in=askable) | Q(id__in=askable.values("archive")))
     members: dict[UUID | None, list[UUID]] = {}
-    for member in askable.exclude(archive=None).only("archive_id"):
-        members.setdefault(member.archive_id, []).append(member.id)
+    for archive, member in askable.exclude(archive=None).values_list("archive_id", "id"):
+        members.setdefault(archive, []).append(member)
     listed = [
         Listed(document, len(files := members.get(document.id, [document.id])), not all(str(file) in out for file in files))
         for document in uploads.order_by("path", "created_at")[:MOST_LISTED]

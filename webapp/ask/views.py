@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from ingest.skipping import TOOL_FOLDERS
 from webapp.accounts.requests import UserRequest
 from webapp.ask.choice import choice, unticked, uuid_or_404
 from webapp.ask.models import Question
@@ -52,6 +53,9 @@ def collection(request: UserRequest, collection_id: UUID) -> HttpResponse:
             "suggestions": suggested_questions(collection=row),
             "asked": request.GET.get("q", ""),
             "upload_megabytes": settings.LONGREAD_UPLOAD_BYTES // 10**6,
+            "left_out_folders": sorted(TOOL_FOLDERS),
+            "git_hosts": settings.LONGREAD_GIT_HOSTS,
+            "git_example": "https://{}/…".format(next(iter(settings.LONGREAD_GIT_HOSTS), "")),
         }
     return render_page(request, "ask/collection.html", context, fragments=("documents",))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.translation import gettext
 
 from ingest.errors import IngestError
@@ -31,7 +32,7 @@ class Pages:
         if (document.id, page) in self._given:
             return []
         try:
-            image = page_image(document.folder, page, PANE)
+            image = page_image(document.folder, page, PANE, settings.LONGREAD_LIMITS)
         except (IngestError, OSError) as error:
             logger.info("Page %d of %s is left out of an export: %s", page, document.path, error)
             return []

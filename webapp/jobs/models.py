@@ -36,7 +36,8 @@ class JobKind(models.TextChoices):
 
 
 class Job(Row):
-    """`attempt` counts starts; `queued_at` is when it began to wait, the last time that it did. `heartbeat_at` is set while it runs; when
+    """`attempt` counts starts; `queued_at` is when it began to wait, the last time that it did, and
+    `stage_at` when it came to the stage that it is in. `heartbeat_at` is set while it runs; when
     it grows old the worker is dead (webapp.jobs.services.jobs_recover)."""
 
     owner = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="jobs")
@@ -45,6 +46,7 @@ class Job(Row):
     label = models.CharField(max_length=255)
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED, db_index=True)
     stage = models.CharField(max_length=60, blank=True)
+    stage_at = models.DateTimeField(null=True, blank=True)
     done = models.PositiveBigIntegerField(default=0)
     total = models.PositiveBigIntegerField(default=0)
     unit = models.CharField(max_length=20, blank=True)

@@ -27,7 +27,7 @@ ESTIMATE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """`per_second` is the rate since the job started, `seconds_left` what follows from it; None while they cannot be told."""
+    """`per_second` is the rate since this stage began, `seconds_left` what follows from it; None while they cannot be told."""
 
     stage: str
     done: int
@@ -67,8 +67,9 @@ class DocumentRow:
 
 def job_progress(job: Job) -> JobProgress:
     left, rate = None, None
-    if job.started_at and job.done and (job.state == JobState.RUNNING or job.ended_at):
-        seconds = ((job.ended_at or timezone.now()) - job.started_at).total_seconds()
+    begun = job.stage_at or job.started_at
+    if begun and job.done and (job.state == JobState.RUNNING or job.ended_at):
+        seconds = ((job.ended_at or timezone.now()) - begun).total_seconds()
         if seconds > ESTIMATE_SECONDS:
             rate = job.done / seconds
             left = (job.total - job.done) / rate if job.total and job.state == JobState.RUNNING else None

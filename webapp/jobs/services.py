@@ -6,6 +6,7 @@ So a message may be delivered twice, a worker may come back from the dead, and a
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -41,19 +42,32 @@ def job_create(*, owner: User, kind: JobKind, label: str, document: Document | N
     return job
 
 
+def jobs_create(*, owner: User, kind: JobKind, documents: Sequence[Document]) -> None:
+    """One queued job a document, all at once, labelled with its path."""
+    jobs = [Job(owner=owner, kind=kind, label=document.path[:255], document=document) for document in documents]
+    Job.objects.bulk_create(jobs, batch_size=500)
+    transaction.on_commit(partial(_send_all, jobs))
+
+
 def job_send(*, job: Job) -> None:
     """Sends the job's message on commit. Where the broker is down the job stays queued, and the watchdog sends it later."""
     transaction.on_commit(partial(_send, job))
 
 
 def _send(job: Job) -> None:
-    route = ROUTES[JobKind(job.kind)]
+    _send_all([job])
+
+
+def _send_all(jobs: Sequence[Job]) -> None:
+    sent = []
     try:
-        app.send_task(route.task, args=[str(job.id)], queue=route.queue, priority=route.priority, retry=False)
+        for job in jobs:
+            route = ROUTES[JobKind(job.kind)]
+            app.send_task(route.task, args=[str(job.id)], queue=route.queue, priority=route.priority, retry=False)
+            sent.append(job.id)
     except OperationalError:
-        logger.exception("The broker took no message for job %s; it will be sent again.", job.id)
-        return
-    Job.objects.filter(id=job.id).update(sent_at=timezone.now())
+        logger.exception("The broker took no message for job %s; it will be sent again.", jobs[len(sent)].id)
+    Job.objects.filter(id__in=sent).update(sent_at=timezone.now())
 
 
 def job_claim(*, job_id: str, worker: str) -> Job | None:
@@ -72,10 +86,15 @@ def job_claim(*, job_id: str, worker: str) -> Job | None:
 
 
 def job_beat(*, job: Job, progress: Progress | None = None) -> bool:
-    """Says that the job is alive, and how far it is. False: it is no longer this attempt's (cancelled, or given to another worker)."""
-    fields: dict[str, Any] = {"heartbeat_at": timezone.now()}
+    """Says that the job is alive, and how far it is; `job` then knows its stage. False: it is no longer this attempt's (cancelled, or given
+    to another worker)."""
+    now = timezone.now()
+    fields: dict[str, Any] = {"heartbeat_at": now}
     if progress is not None:
         fields |= {"stage": progress.stage, "done": progress.done, "total": progress.total, "unit": progress.unit}
+        if progress.stage != job.stage or job.stage_at is None:
+            job.stage, job.stage_at = progress.stage, now
+            fields["stage_at"] = now
     return bool(_running(job).update(**fields))
 
 
@@ -117,6 +136,7 @@ def job_retry(*, job: Job) -> bool:
         done=0,
         total=0,
         stage="",
+        stage_at=None,
         error="",
         traceback="",
         queued_at=timezone.now(),

@@ -46,7 +46,7 @@ class DocumentAdmin(ReadOnlyAdmin):
 
 @admin.register(Page)
 class PageAdmin(ReadOnlyAdmin):
-    list_display = ("document", "number", "start_char", "end_char", "has_text")
-    list_filter = ("has_text",)
+    list_display = ("document", "number", "start_char", "end_char", "has_text", "reading")
+    list_filter = ("has_text", "reading")
     list_select_related = ("document",)
     search_fields = ("document__name",)

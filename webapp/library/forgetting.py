@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -25,12 +26,21 @@ logger = logging.getLogger(__name__)
 SETTLED_S = 60  # no slice of prefill lasts as long
 
 
-def discard(folder: DocumentFolder, salt: str) -> None:
-    """Deletes the document's files and asks the engine to forget what it stored for it."""
-    waiting = _waiting() / salt / str(folder.id)
-    waiting.parent.mkdir(parents=True, exist_ok=True)
-    waiting.touch()
-    folder.delete()
+def discard(folders: Sequence[DocumentFolder], salt: str) -> None:
+    """Deletes the files of an owner's documents and asks the engine to forget what it stored for them."""
+    forget_later([str(folder.id) for folder in folders], salt)
+    for folder in folders:
+        folder.delete()
+
+
+def forget_later(document_ids: Sequence[str], salt: str) -> None:
+    """Asks the engine to forget what it stored for these documents of an owner."""
+    if not document_ids:
+        return
+    waiting = _waiting() / salt
+    waiting.mkdir(parents=True, exist_ok=True)
+    for document_id in document_ids:
+        (waiting / document_id).touch()
     _ask_engine()
 
 

@@ -40,7 +40,8 @@ class Membership(Row):
 
 
 class DocumentState(models.TextChoices):
-    """uploaded -> parsing -> parsed -> reading -> indexed -> ready; failed from any of them, with the reason in `error`.
+    """uploaded -> parsing -> parsed -> reading -> indexed -> ready; failed from any of them, with the reason in `error`; parsing -> locked
+    -> uploaded for a file that needs a password, until somebody types it.
 
     From `parsed` on it can be asked. `reading`: it is being indexed; `indexed`: every chunk has left its scan record, and the rest of its
     state is read in the background, or when a question needs it if the store has no room; `ready`: all of it is stored.
@@ -54,6 +55,7 @@ class DocumentState(models.TextChoices):
     INDEXED = "indexed", gettext_lazy("indexed")
     READY = "ready", gettext_lazy("ready")
     FAILED = "failed", gettext_lazy("failed")
+    LOCKED = "locked", gettext_lazy("needs a password")
 
 
 WAITING = (DocumentState.UPLOADED, DocumentState.PARSING)
@@ -69,7 +71,12 @@ WARMTHS = {
 
 
 class Document(Row):
-    """One uploaded file, or one file of an uploaded archive (then `archive` is set and `path` is its path inside)."""
+    """One uploaded file, or one file of an uploaded archive (then `archive` is set and `path` is its path inside).
+
+    `git_url`: where a repository is fetched from; its files were those of `git_commit`.
+    `replaces`: the id of the document whose new version this is. That one goes when this one has been read; what the engine stored for it
+    goes when this one's own state has been begun, so that what both have in common is not read twice (webapp.upload.versions).
+    """
 
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="documents")
     archive = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="members")
@@ -80,6 +87,10 @@ class Document(Row):
     state = models.CharField(max_length=10, choices=DocumentState.choices, default=DocumentState.UPLOADED, db_index=True)
     error = models.TextField(blank=True)
     notes = models.JSONField(default=list, blank=True)
+    skipped_count = models.PositiveIntegerField(default=0)
+    replaces = models.UUIDField(null=True, blank=True)
+    git_url = models.CharField(max_length=500, blank=True)
+    git_commit = models.CharField(max_length=64, blank=True)
     size_bytes = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, db_index=True)
     page_count = models.PositiveIntegerField(default=0)
@@ -121,7 +132,17 @@ class Document(Row):
     @property
     def is_settled(self) -> bool:
         """Nothing more will happen to it by itself."""
-        return self.state in (DocumentState.READY, DocumentState.FAILED)
+        return self.state in (DocumentState.READY, DocumentState.FAILED, DocumentState.LOCKED)
+
+
+class PageReading(models.TextChoices):
+    """Where a page's text comes from: the values of ingest.model.Reading, and what people see of them."""
+
+    FILE = "file", gettext_lazy("Its own text")
+    OCR = "ocr", gettext_lazy("Read by OCR")
+    UNCERTAIN = "uncertain", gettext_lazy("Read by OCR, some words uncertain")
+    POOR = "poor", gettext_lazy("Read by OCR, but badly: compare with the picture")
+    UNREAD = "unread", gettext_lazy("This page shows more than its text says, and was not read")
 
 
 class Page(Row):
@@ -134,6 +155,10 @@ class Page(Row):
     width = models.FloatField()
     height = models.FloatField()
     has_text = models.BooleanField(default=True)
+    # Where its text comes from (ingest.model.Reading); how sure OCR is of it, 0 to 1; and a code such as "en", '' where that is not sure.
+    reading = models.CharField(max_length=10, choices=PageReading, default=PageReading.FILE)
+    confidence = models.FloatField(null=True, blank=True)
+    language = models.CharField(max_length=8, blank=True, default="")
 
     class Meta:
         ordering = ["document", "number"]

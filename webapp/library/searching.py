@@ -1,4 +1,5 @@
-"""Words looked for in one document: every place where they stand, whatever their case and the line breaks between them.
+"""Words looked for in one document: every place where they stand, whatever their case, the line breaks between them, and the kinds of
+quotation marks and dashes (engine.alike).
 
 Knows no request, no HTML, and nothing of questions: this is what Ctrl-F does, over all pages.
 """
@@ -9,6 +10,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from engine.alike import alike_pattern
 
 MOST_HITS = 500
 MOST_CHARACTERS = 200
@@ -28,10 +31,10 @@ class Hit:
 
 def find(text: str, words: str) -> list[Hit]:
     """The first MOST_HITS places, in order; none for words of nothing."""
-    parts = words[:MOST_CHARACTERS].split()
-    if not parts:
+    words = words[:MOST_CHARACTERS].strip()
+    if not words:
         return []
-    pattern = re.compile(r"\s+".join(map(re.escape, parts)), re.IGNORECASE)
+    pattern = alike_pattern(words, re.IGNORECASE)
     return [_hit(text, match) for match, _ in zip(pattern.finditer(text), range(MOST_HITS), strict=False)]
 
 

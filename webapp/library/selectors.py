@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from webapp.accounts.models import User
 from webapp.core.listing import PLAIN, Listing
@@ -32,6 +32,7 @@ class CollectionCounts:
     indexed: int
     ready: int
     failed: int
+    locked: int
 
     @property
     def state(self) -> str:
@@ -40,13 +41,16 @@ class CollectionCounts:
             return gettext("parsing") if self.waiting else gettext("empty")
         words = []
         if self.waiting:
-            words.append(gettext("parsing {n} of {documents}").format(n=self.waiting, documents=self.documents))
+            parsing = min(self.waiting, self.documents)  # an archive that is unpacked waits beside its files
+            words.append(gettext("parsing {n} of {documents}").format(n=parsing, documents=self.documents))
         if reading := self.askable - self.indexed - self.ready:
             words.append(gettext("reading {n} of {documents}").format(n=reading, documents=self.documents))
         if self.indexed:
             words.append(gettext("indexed {n} of {documents}").format(n=self.indexed, documents=self.documents))
         if self.failed:
             words.append(gettext("{n} failed").format(n=self.failed))
+        if self.locked:
+            words.append(ngettext("{n} needs a password", "{n} need a password", self.locked).format(n=self.locked))
         return ", ".join(words) or gettext("ready")
 
 
@@ -72,7 +76,8 @@ COLLECTION_ORDERS = {
     "tokens": ("-tokens", "name"),
 }
 # What went wrong first, then what is least far.
-_PROGRESS = (DocumentState.FAILED, *(state for state in DocumentState if state != DocumentState.FAILED))
+_STUCK = (DocumentState.FAILED, DocumentState.LOCKED)
+_PROGRESS = (*_STUCK, *(state for state in DocumentState if state not in _STUCK))
 PROGRESSED = Case(*(When(state=state, then=Value(place)) for place, state in enumerate(_PROGRESS)), output_field=IntegerField())
 
 _FILES = Q(documents__is_archive=False)
@@ -88,6 +93,7 @@ _COUNTS = {
     "indexed": Count("documents", filter=_FILES & Q(documents__state=DocumentState.INDEXED)),
     "ready": Count("documents", filter=_FILES & Q(documents__state=DocumentState.READY)),
     "failed": Count("documents", filter=Q(documents__state=DocumentState.FAILED)),
+    "locked": Count("documents", filter=Q(documents__state=DocumentState.LOCKED)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -14,7 +15,7 @@ from ingest.document import index_document
 from webapp.accounts.models import User
 from webapp.core.model_files import lexical_path
 from webapp.core.words import printable
-from webapp.library.forgetting import discard
+from webapp.library.forgetting import discard, forget_later
 from webapp.library.models import WAITING, Collection, Document
 
 MOST_NAME_CHARACTERS = 120
@@ -58,9 +59,10 @@ def document_rename(*, document: Document, name: str) -> None:
         raise NameRefused(gettext("This file is part of an archive, and its name says where in it. Rename the archive instead."))
     name = _ending(_name(name, MOST_FILE_NAME_CHARACTERS), document.name)
     with transaction.atomic():
-        for member in document.members.all():
-            path = (name + member.path.removeprefix(document.name))[:1000]
-            Document.objects.filter(id=member.id).update(path=path)
+        members = list(document.members.only("path"))
+        for member in members:
+            member.path = (name + member.path.removeprefix(document.name))[:1000]
+        Document.objects.bulk_update(members, ["path"], batch_size=500)
         Document.objects.filter(id=document.id).update(name=name, path=name)
 
 
@@ -106,13 +108,22 @@ def collection_delete(*, collection: Collection) -> None:
     collection.delete()
 
 
-@transaction.atomic
 def document_delete(*, document: Document) -> None:
     """With its files and stored state; an archive with all of its own. Quotes from it stay readable in their answers."""
-    rows = [document, *document.members.all()]
-    _discard_on_commit(rows, document.collection.owner.salt)
-    transaction.on_commit(partial(_forget_words, document.collection_id, [str(row.id) for row in rows]))
-    document.delete()
+    documents_delete(documents=[document])
+
+
+@transaction.atomic
+def documents_delete(*, documents: Sequence[Document], keep_state: bool = False) -> None:
+    """Several of one collection at once, each as document_delete does it. `keep_state`: the engine keeps what it stored for them, and
+    whoever calls sees to it that it forgets (webapp.library.forgetting.forget_later)."""
+    if not documents:
+        return
+    rows = [*documents, *Document.objects.filter(archive__in=documents)]
+    collection = documents[0].collection
+    _discard_on_commit(rows, collection.owner.salt, keep_state=keep_state)
+    transaction.on_commit(partial(_forget_words, collection.id, [str(row.id) for row in rows]))
+    Document.objects.filter(id__in=[row.id for row in documents]).delete()
 
 
 def _forget_words(collection_id: UUID, document_ids: list[str]) -> None:
@@ -122,11 +133,18 @@ def _forget_words(collection_id: UUID, document_ids: list[str]) -> None:
             index.remove(document_id)
 
 
-def _discard_on_commit(documents: list[Document], salt: str) -> None:
+def _discard_on_commit(documents: Sequence[Document], salt: str, *, keep_state: bool = False) -> None:
+    """With the state of what they replaced, if that is still waiting for them to be read."""
     folders = [document.folder for document in documents]
+    replaced = [str(document.replaces) for document in documents if document.replaces]
 
     def delete() -> None:
+        living = {str(id) for id in Document.objects.filter(id__in=replaced).values_list("id", flat=True)}
+        forget_later([id for id in replaced if id not in living], salt)
+        if not keep_state:
+            discard(folders, salt)
+            return
         for folder in folders:
-            discard(folder, salt)
+            folder.delete()
 
     transaction.on_commit(delete)

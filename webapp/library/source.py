@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.core.paginator import Paginator
 from django.urls import reverse
 
 from ingest.prompt.page_map import PageMap
@@ -36,6 +37,9 @@ class Found:
     capped: bool
     previous_url: str
     next_url: str
+
+
+MEMBERS_A_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ def source_context(document: Document, query: Mapping[str, str]) -> dict[str, An
     """
     context: dict[str, Any] = {"document": document, "view": None, "members": [], "back": _back(query)}
     if document.is_archive:
-        return context | {"members": document.members.order_by("path")}
+        listed = document.members.only("path", "token_count", "state", "error", "archive").order_by("path")
+        return context | {"members": Paginator(listed, MEMBERS_A_PAGE).get_page(query.get("page", "1"))}
     if not document.is_askable or not document.folder.parsed.text.exists():
         return context
     if "from" in query:

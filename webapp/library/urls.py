@@ -14,6 +14,7 @@ urlpatterns = [
     path("collections/<uuid:collection_id>/leave", member_views.leave, name="library-leave"),
     path("documents/<uuid:document_id>/", views.document, name="library-document"),
     path("documents/<uuid:document_id>/about", document_views.about, name="library-about"),
+    path("documents/<uuid:document_id>/skipped", document_views.skipped, name="library-skipped"),
     path("documents/<uuid:document_id>/rename", document_views.rename, name="library-document-rename"),
     path("documents/<uuid:document_id>/move", document_views.move, name="library-document-move"),
     path("documents/<uuid:document_id>/delete", views.document_remove, name="library-document-delete"),

@@ -22,7 +22,7 @@ from ingest.model import Box, Kind
 from ingest.prompt.page_map import PageMap
 from ingest.render import PANE
 from webapp.library.built import built_pieces
-from webapp.library.models import Document, Page
+from webapp.library.models import Document, Page, PageReading
 
 PAGES_BEFORE = 1
 PAGES_SHOWN = 6
@@ -66,7 +66,7 @@ class TextLine:
 @dataclass(frozen=True, slots=True)
 class ViewedPage:
     """`outline` is the SVG path of the mark in fractions of the page, '' where nothing on it is marked. `tall`: the page's height in
-    thousandths of its width."""
+    thousandths of its width. `reading`: how OCR read it, for people, '' where the text is the file's own; `language`: of that text."""
 
     number: int
     image_height: int
@@ -75,6 +75,8 @@ class ViewedPage:
     first_marked: bool
     pieces: list[Piece]
     lines: list[TextLine]
+    reading: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ def _pages(document: Document, wanted: int | None, start: int, end: int, run: in
             first_marked=page.number == marked,
             pieces=_marked_pieces(text[page.start_char : page.end_char], "", page.start_char, start, end),
             lines=text_lines(page_map.words_of(page.number), text, _shape(page)) if page_map is not None else [],
+            reading=page.get_reading_display() if page.reading != PageReading.FILE else "",
+            language=page.language,
         )
         for page in rows
     ]

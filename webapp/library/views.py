@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, HttpResponseBase
@@ -18,7 +19,7 @@ from webapp.core.downloads import attachment
 from webapp.core.listing import Listing
 from webapp.core.rendering import render_page, wants
 from webapp.library.access import Right
-from webapp.library.holdings import holdings
+from webapp.library.holdings import collection_holdings, document_holdings
 from webapp.library.models import Collection, Document
 from webapp.library.selectors import (
     COLLECTION_ORDERS,
@@ -76,7 +77,7 @@ def collection_remove(request: UserRequest, collection_id: UUID) -> HttpResponse
     """Says what goes, then lets it go."""
     collection = collection_detail(user=request.user, collection_id=collection_id, right=Right.OWN)
     if request.method == "GET":
-        holds = holdings(documents=collection.documents.all(), salt=collection.owner.salt)
+        holds = collection_holdings(collection=collection)
         context = {"collection": collection, "counts": collection_counts(collection=collection), "holdings": holds}
         return render_page(request, "library/collection_delete.html", context)
     return _collection_removed(request, collection)
@@ -94,9 +95,8 @@ def _collection_removed(request: UserRequest, collection: Collection) -> HttpRes
 def document_remove(request: UserRequest, document_id: UUID) -> HttpResponse:
     document = document_detail(user=request.user, document_id=document_id, right=Right.CHANGE)
     if request.method == "GET":
-        members = list(document.members.all())
-        holds = holdings(documents=[document, *members], salt=document.collection.owner.salt)
-        context = {"document": document, "collection": document.collection, "members": len(members), "holdings": holds}
+        holds = document_holdings(document=document)
+        context = {"document": document, "collection": document.collection, "members": document.members.count(), "holdings": holds}
         return render_page(request, "library/document_delete.html", context)
     return _document_removed(request, document)
 
@@ -128,7 +128,7 @@ def page_picture(request: UserRequest, document_id: UUID, number: int) -> HttpRe
     asked = request.GET.get("width", "")
     width = int(asked) if asked in {str(width) for width in WIDTHS} else PANE
     try:
-        image = page_image(page.document.folder, page.number, width)
+        image = page_image(page.document.folder, page.number, width, settings.LONGREAD_LIMITS)
     except (IngestError, FileNotFoundError) as error:
         raise Http404("This page cannot be drawn.") from error
     response = HttpResponse(image.read_bytes(), content_type="image/webp")

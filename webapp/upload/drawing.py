@@ -30,7 +30,7 @@ def draw_pages(document_id: str, first: int) -> int | None:
     if document is None or first > document.page_count or shutil.disk_usage(settings.LONGREAD_HOME).free < FREE_BYTES:
         return None
     try:
-        return draw_ahead(document.folder, first)
+        return draw_ahead(document.folder, first, settings.LONGREAD_LIMITS)
     except FileNotFoundError:
         return None
     finally:

@@ -1,20 +1,22 @@
 """The way of an uploaded file, from its original to a prompt that can be asked and stored state that answers fast.
 
     parse_document    original -> text, page map, prompt, lexical index       uploaded -> parsing -> parsed: it can be asked
+                                                                              (or locked: it needs a password)
     prefill_document  prompt -> scan records, then the state of each chunk,   parsed -> reading -> indexed -> ready
                       in slices
 
-Each step may run twice: it writes new and swaps. An archive's files become documents of their own. Knows no Celery.
+Each step may run twice: it writes new and swaps. An archive's files become documents of their own (webapp.upload.unpacking), and a new
+version takes the place of the earlier one (webapp.upload.versions). Knows no Celery.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -25,19 +27,23 @@ from engine.errors import StoreFull
 from engine.events import PrefillEvent, Tier
 from engine.face import EngineFace
 from engine.lexical import LexicalIndex
+from engine.remote.address import from_environment
 from engine.tokenizer import Tokenizer
-from ingest.archive import Member, expand
 from ingest.document import index_document, open_prompt, read_document
-from ingest.limits import Limits
+from ingest.errors import PasswordNeeded
 from ingest.model import DocumentSummary
+from ingest.page_images import page_images_from
 from ingest.progress import Progress, Report
+from ingest.prompt.pictures import Seeing
 from webapp.core.model_files import lexical_path, model_folder
 from webapp.jobs.models import Job, JobKind, JobState
 from webapp.jobs.running import Outcome
 from webapp.jobs.services import job_create
 from webapp.jobs.signals import job_broke, job_restarted
 from webapp.library.models import Document, DocumentState, Page
-from webapp.upload.services import document_create, shown_name
+from webapp.upload.repositories import repository_read
+from webapp.upload.unpacking import archive_expand
+from webapp.upload.versions import earlier_forget, earlier_go, version_failed
 
 logger = logging.getLogger(__name__)
 
@@ -54,21 +60,40 @@ def parse_document(job: Job, report: Report) -> Outcome:
     document = _document(job)
     Document.objects.filter(id=document.id).update(state=DocumentState.PARSING, error="")
     try:
-        if document.is_archive:
-            _expand(document, report)
+        if document.git_url:
+            repository_read(document, report)
+        elif document.is_archive:
+            archive_expand(document, report, settings.LONGREAD_LIMITS)
         else:
             _read(document, report)
+    except PasswordNeeded as error:
+        Document.objects.filter(id=document.id).update(state=DocumentState.LOCKED, error=str(error))
     finally:
         _leave_nothing_of_a_deleted(document)
     return Outcome.DONE
 
 
 def _read(document: Document, report: Report) -> None:
-    tokenizer = Tokenizer.open(model_folder())
-    summary = read_document(document.name, document.path, document.folder, tokenizer, limits=Limits(), report=report)
+    folder = model_folder()
+    tokenizer, seeing = _reader(folder, _changed_ns(folder), (page_images_from(), bool(from_environment())))
+    limits = settings.LONGREAD_LIMITS
+    summary = read_document(document.name, document.path, document.folder, tokenizer, limits=limits, report=report, seeing=seeing)
     index_document(lexical_path(document.collection_id), str(document.id), document.folder)
     if Document.objects.filter(id=document.id).exists():
         _record(document, summary)
+
+
+@lru_cache(maxsize=1)
+def _reader(folder: Path, *_known_by: object) -> tuple[Tokenizer, Seeing | None]:
+    """What documents are read with, kept until the model's files or the settings change. Opening it takes a second, fifty times what a
+    small file takes, and a repository has thousands of these."""
+    tokenizer = Tokenizer.open(folder)
+    return tokenizer, Seeing.of(folder, tokenizer)
+
+
+def _changed_ns(folder: Path) -> int:
+    """When the newest of the model's files was changed."""
+    return max((file.stat().st_mtime_ns for file in folder.glob("*") if file.is_file()), default=0)
 
 
 def _leave_nothing_of_a_deleted(document: Document) -> None:
@@ -99,6 +124,9 @@ def _record(document: Document, summary: DocumentSummary) -> None:
                 width=page.width,
                 height=page.height,
                 has_text=page.has_text,
+                reading=page.reading.value,
+                confidence=page.confidence,
+                language=page.language,
             )
             for page in summary.pages
         ],
@@ -116,34 +144,7 @@ def _record(document: Document, summary: DocumentSummary) -> None:
         stored_token_count=0,
     )
     job_create(owner=document.collection.owner, kind=JobKind.PREFILL, label=document.path, document=document)
-
-
-def _expand(archive: Document, report: Report) -> None:
-    """The archive's files as documents; those that an earlier attempt made already are left alone."""
-    known = set(archive.members.values_list("path", flat=True))
-    skipped = []
-    with tempfile.TemporaryDirectory(dir=settings.LONGREAD_HOME, prefix="unpack-") as folder:
-        for count, member in enumerate(expand(archive.folder.original, Path(folder), Limits()), start=1):
-            report(Progress("unpacking", count, 0, "files"))
-            path = f"{archive.name}/{member.path}"
-            if member.file is None:
-                skipped.append(f"{member.path}: {member.skipped}")
-            elif path not in known:
-                _member_create(archive, member, member.file, path)
-    Document.objects.filter(id=archive.id).update(state=DocumentState.READY, notes=skipped)
-
-
-def _member_create(archive: Document, member: Member, file: Path, path: str) -> None:
-    with file.open("rb") as content:
-        document_create(
-            collection=archive.collection,
-            name=shown_name(member.path),
-            path=path,
-            content=content,
-            size=file.stat().st_size,
-            archive=archive,
-        )
-    file.unlink()
+    earlier_go(document=document)
 
 
 def prefill_document(job: Job, report: Report, engine: EngineFace) -> Outcome:
@@ -195,6 +196,7 @@ class _Ahead:
 def _read_as_far_as(document: Document, ahead: _Ahead, state: DocumentState, *, going_on: bool = False) -> Outcome:
     counts = {"indexed_token_count": ahead.tokens("index"), "stored_token_count": ahead.tokens("full")}
     Document.objects.filter(id=document.id).update(state=state, **counts)
+    earlier_forget(document=document)
     return Outcome.MORE if going_on else Outcome.DONE
 
 
@@ -210,7 +212,9 @@ def job_broke_for_document(job: Job, **_: object) -> None:
     """A document whose parse broke cannot be asked; one whose reading ahead broke still can."""
     if job.document_id is None:
         return
-    if job.kind == JobKind.PARSE:
+    if job.kind == JobKind.PARSE and job.document is not None and job.document.is_archive and job.document.members.exists():
+        version_failed(archive=job.document, error=job.error)
+    elif job.kind == JobKind.PARSE:
         Document.objects.filter(id=job.document_id).update(state=DocumentState.FAILED, error=job.error)
     elif job.kind == JobKind.PREFILL:
         Document.objects.filter(id=job.document_id, state=DocumentState.READING).update(state=DocumentState.PARSED)
