@@ -225,13 +225,19 @@
     return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
   }
 
-  // While the list asks for itself it needs no help; an answer of before the upload may have ended that, so look again.
+  // A list that asks for itself needs no help, but an answer of before the upload may end that: so look once that answer is there.
   function refresh() {
-    if (document.querySelector("#documents[hx-trigger]")) setTimeout(fetchUnlessPolling, 1500);
-    else fetchUnlessPolling();
+    const asking = document.querySelector("#documents[hx-trigger]");
+    if (asking) afterwards(asking);
+    else fetchUnlessAsking();
   }
 
-  function fetchUnlessPolling() {
+  function afterwards(asking) {
+    if (asking.isConnected) setTimeout(afterwards, 300, asking);
+    else fetchUnlessAsking();
+  }
+
+  function fetchUnlessAsking() {
     if (document.querySelector("#documents[hx-trigger]")) return;
     htmx.ajax("GET", location.pathname + location.search, { target: "#documents", swap: "outerHTML" });
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tests.processes import ROOT, Api, Longread, wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
 
 DOCUMENTS = 4
+# The same products are added up in another order where other questions are answered beside.
+NEAR = partial(pytest.approx, abs=0.02)
 QUESTIONS = [
     "How much notice is needed to terminate?",
     "Which law governs the agreement?",
@@ -39,12 +42,7 @@ def answers(api: Api, sweep: str) -> list[dict[str, Any]]:
 
 
 def said(cell: dict[str, Any]) -> dict[str, Any]:
-    return {name: cell[name] for name in ("path", "question", "answer", "found", "citations", "error")}
-
-
-def sure(cells: list[dict[str, Any]]) -> list[float]:
-    """Of what was found. How sure it is that something is absent depends on what was indexed when it was asked."""
-    return [cell["confidence"] for cell in cells if cell["found"]]
+    return {name: cell[name] for name in ("path", "question", "answer", "found", "citations", "error", "confidence")}
 
 
 def ended(api: Api, sweep: str) -> dict[str, Any] | None:
@@ -71,6 +69,5 @@ def test_it_ends_whole_after_its_worker_was_killed(mortal: Longread) -> None:
     again = api.post(f"/collections/{collection}/sweeps", {"questions": QUESTIONS})["id"]
     wait_for(lambda: ended(api, again), 240, "the end of the undisturbed sweep")
     undisturbed = answers(api, again)
-    assert [said(cell) for cell in disturbed] == [said(cell) for cell in undisturbed]
-    assert sure(disturbed) == pytest.approx(sure(undisturbed), abs=0.05)
+    assert [said(cell) for cell in disturbed] == [said(cell) | {"confidence": NEAR(cell["confidence"])} for cell in undisturbed]
     assert sum(cell["found"] for cell in disturbed) >= DOCUMENTS // 2

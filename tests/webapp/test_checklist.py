@@ -8,8 +8,8 @@ import pytest
 from django.conf import LazySettings
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from engine.errors import EngineClosed
-from engine.events import Done, Failed, Located, Quote, Timings, Token, Usage
+from engine.errors import EngineClosed, StoreFull
+from engine.events import Done, Failed, Located, PrefillEvent, Quote, Timings, Token, Usage
 from engine.prompt import Prompt
 from engine.sweep import SweepEvent
 from tests.webapp.terms import QUOTE, TEXT, terms_document
@@ -35,11 +35,20 @@ class Scripted:
     """An engine that finds the first question's answer in every document and no other's, and remembers what it was asked.
 
     `broken`: the documents on which it fails, and how; `before` is called before each answer with (document, question's number).
+    `indexed`: of each document that was read ahead, how many tokens of three were, when that was enough for whoever asked for it.
     """
 
     def __init__(self, before: Callable[[str, int], object] | None = None, broken: dict[str, str] | None = None) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.indexed: dict[str, int] = {}
         self.before, self.broken, self.closed = before or (lambda *_: None), broken or {}, 0
+
+    def prefill(self, prompt: Prompt) -> Iterator[PrefillEvent]:
+        (document,) = prompt.documents
+        for tier in ("index", "full"):
+            for done in range(4):
+                self.indexed[document.name] = done if tier == "index" else 99
+                yield PrefillEvent(document.id, done, 3, done, 3, tier)
 
     def sweep(self, prompts: Iterable[Prompt], questions: Sequence[str]) -> Iterator[SweepEvent]:
         try:
@@ -169,6 +178,26 @@ def test_it_lets_others_have_their_turn_and_goes_on_later(sweep: Sweep, monkeypa
         assert len(cells(sweep)) == count, "a document at a time"
     assert saved.state == SweepState.DONE
     assert len(engine.asked) == 6
+
+
+def test_it_has_each_document_indexed_before_it_is_asked(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers do not depend on how far reading ahead is, and do not wait for more than the index, nor for documents of later turns."""
+    monkeypatch.setattr(sweeping, "TOGETHER", 2)
+    seen = {}
+    engine = Scripted(before=lambda name, number: seen.setdefault((name, number), dict(engine.indexed)))
+    assert run(sweep, engine).state == SweepState.DONE
+    two, three = {"a.txt": 3, "b.txt": 3}, {"a.txt": 3, "b.txt": 3, "c.txt": 3}
+    assert seen == {(f"{name}.txt", number): three if name == "c" else two for name in "abc" for number in (0, 1)}
+
+
+def test_it_goes_on_where_nothing_more_can_be_indexed(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Prompt) -> Iterator[PrefillEvent]:
+        raise StoreFull("The store is full.")
+        yield
+
+    engine = Scripted()
+    monkeypatch.setattr(engine, "prefill", full)
+    assert (run(sweep, engine).state, len(engine.asked)) == (SweepState.DONE, 6)
 
 
 def test_it_stops_the_engine_when_it_is_stopped(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -14,6 +18,7 @@ from webapp.accounts.models import ApiToken, User, token_digest
 from webapp.ask.models import Answer, AnswerState, Citation, Question
 from webapp.checklist.models import Checklist, Sweep
 from webapp.jobs.models import Job, JobKind, JobState
+from webapp.jobs.services import job_fail
 from webapp.library.models import Collection, Document, DocumentState
 from webapp.library.skipped import skipped_write
 
@@ -227,6 +232,39 @@ def test_it_stops_asking_when_nothing_moves(collection: Collection, browser: Cli
     assert html.lstrip().startswith('<section id="documents"')
     assert "every 1s" not in html
     assert "HX-Target" in response.headers["Vary"]
+
+
+def test_it_asks_on_whenever_the_last_document_ends(alice: User, collection: Collection, browser: Client) -> None:
+    """A document that fails between two queries of one answer is shown as failed, or asked for again."""
+    document = document_of(collection, state=DocumentState.PARSING)
+    job = Job.objects.create(owner=alice, document=document, kind=JobKind.PARSE, label="x", state=JobState.RUNNING)
+    asked_on = []
+    for before in itertools.count():
+        Document.objects.update(state=DocumentState.PARSING)
+        Job.objects.update(state=JobState.RUNNING)
+        ending = Ending(job, before)
+        with connection.execute_wrapper(ending):
+            html = page(browser, "library-collection", collection.id)
+        asked_on.append("every 1s" in html)
+        assert asked_on[-1] or "Try again" in html, f"it failed before query {before}"
+        if not ending.has_ended:
+            break
+    assert not asked_on[0], "it failed before the first query"
+
+
+class Ending:
+    """Lets a job's document fail before the query of this number."""
+
+    def __init__(self, job: Job, before: int) -> None:
+        self._job, self._left, self.has_ended = job, before, False
+
+    def __call__(self, execute: Callable[..., Any], *query: Any) -> Any:
+        if not self._left and not self.has_ended:
+            self.has_ended = True
+            job_fail(job=self._job, error="It is torn.")
+            Document.objects.update(state=DocumentState.FAILED, error="It is torn.")
+        self._left = max(0, self._left - 1)
+        return execute(*query)
 
 
 def test_it_folds_an_archive_and_lists_what_was_skipped(collection: Collection, browser: Client) -> None:

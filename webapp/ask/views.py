@@ -63,6 +63,8 @@ def collection(request: UserRequest, collection_id: UUID) -> HttpResponse:
 def _documents(request: UserRequest, row: Collection) -> dict[str, Any]:
     number, listing = request.GET.get("documents", "1"), Listing.of(request.GET)
     page = int(number) if number.isascii() and number.isdigit() else 1
+    # Before the rows: what ends between the two is asked for once more, instead of standing there as it was for good.
+    settled = is_settled(collection=row)
     found, rows = document_rows(user=request.user, collection=row, page=page, listing=listing)
     return {
         "collection": row,
@@ -73,7 +75,7 @@ def _documents(request: UserRequest, row: Collection) -> dict[str, Any]:
         "rows": rows,
         "listing": listing,
         "orders": DOCUMENT_ORDERS,
-        "settled": is_settled(collection=row),
+        "settled": settled,
     }
 
 

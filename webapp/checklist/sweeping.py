@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from django.db import transaction
 
-from engine.errors import EngineClosed, EngineError
+from engine.errors import EngineClosed, EngineError, PromptUnreadable, StoreFull
 from engine.events import AnswerEvent, Done, Failed, Located, Quote
 from engine.face import EngineFace
 from engine.prompt import Prompt
@@ -32,6 +32,8 @@ REPORT_SECONDS = 0.5
 # What so many documents one after another break on in the same words is broken itself, and not the documents.
 BROKEN_DOCUMENTS = 3
 NEAREST_CHARACTERS = 400
+# So many documents are indexed, then asked. The engine asks several at once and none while it indexes.
+TOGETHER = 16
 
 Left = tuple[SweptDocument, tuple[int, ...]]
 
@@ -91,9 +93,27 @@ class _Sweeping:
         self.deadline = deadline
         self._tell(force=True)
         for numbers, left in groupby(self.left, key=lambda one: one[1]):
-            self._together(engine, [document for document, _ in left], numbers)
+            documents = (document for document, _ in left)
+            while some := list(islice(documents, TOGETHER)):
+                self._index(engine, some)
+                self._together(engine, some, numbers)
         self._tell(force=True)
         return not self.cut
+
+    def _index(self, engine: EngineFace, documents: list[SweptDocument]) -> None:
+        """What a document is said not to hold must not depend on how far reading ahead has come with it."""
+        for document in documents:
+            if self._is_late(document):
+                return
+            with suppress(OSError, ValueError, StoreFull, PromptUnreadable):  # whoever asks it says so
+                self._index_one(engine, self._prompt(document))
+
+    def _index_one(self, engine: EngineFace, prompt: Prompt) -> None:
+        with closing(engine.prefill(prompt)) as events:  # type: ignore[type-var]
+            for event in events:
+                if event.tier != "index" or event.tokens_done == event.tokens:
+                    return
+                self._tell()
 
     def _together(self, engine: EngineFace, documents: list[SweptDocument], numbers: tuple[int, ...]) -> None:
         """The same questions to some documents."""
@@ -109,18 +129,25 @@ class _Sweeping:
 
     def _prompts(self, documents: list[SweptDocument]) -> Iterator[Prompt]:
         """Each when the engine comes to it, until the time is up. May be asked from a thread of the engine's, so it writes no row."""
-        collection = self.row.checklist.collection
         for document in documents:
-            if time.monotonic() >= self.deadline and document != self.left[0][0]:
+            if self._is_late(document):
                 self.cut = True
                 return
             try:
-                if document.document is None:
-                    raise FileNotFoundError("The document has been deleted.")
-                parsed = [(str(document.document_id), document.path, document.document.folder)]
-                yield open_prompt(parsed, lexical_path(collection.id), collection.owner.salt)
+                yield self._prompt(document)
             except (OSError, ValueError) as error:
                 self.broken.append((document, f"Its files cannot be read ({error}). Parse the document again."))
+
+    def _is_late(self, document: SweptDocument) -> bool:
+        """The time is up, and this is not the document with which the slice began."""
+        return time.monotonic() >= self.deadline and document != self.left[0][0]
+
+    def _prompt(self, document: SweptDocument) -> Prompt:
+        if document.document is None:
+            raise FileNotFoundError("The document has been deleted.")
+        collection = self.row.checklist.collection
+        parsed = [(str(document.document_id), document.path, document.document.folder)]
+        return open_prompt(parsed, lexical_path(collection.id), collection.owner.salt)
 
     def _take(self, document: SweptDocument, number: int, event: AnswerEvent) -> None:
         key = str(document.id), number

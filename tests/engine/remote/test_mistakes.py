@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -22,28 +21,10 @@ from engine.remote.connection import Patience
 from engine.remote.engine import RemoteEngine
 from engine.remote.server import DEFAULT_CONTEXT, OLLAMA_CONTEXT
 from engine.tokenizer import Tokenizer
-from tests.engine.prompts import make_prompt
-from tests.engine.remote_asking import BODIES, KEY, QUESTION, QUICK, RENT, answer_of, ask, done_of, failure, said, scripted_engine
+from tests.engine.remote.asking import KEY, QUESTION, QUICK, RENT, answer_of, ask, done_of, failure, said, scripted_engine
 from tests.remote_server import MODEL, Handler, says, scripted, silent, status
 
 pytestmark = pytest.mark.weights
-
-
-@pytest.fixture(scope="module")
-def tokenizer(weights_folder: Path) -> Tokenizer:
-    return Tokenizer.open(weights_folder)
-
-
-@pytest.fixture(scope="module")
-def prompt(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Prompt:
-    return make_prompt(tmp_path_factory.mktemp("prompt"), tokenizer, {"lease": BODIES})
-
-
-@pytest.fixture(scope="module")
-def long_prompt(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Prompt:
-    """About 2,500 tokens, more than the real server takes."""
-    fillers = [f"Clause {number} of the lease is about the rent of garage {number}. " * 6 for number in range(30)]
-    return make_prompt(tmp_path_factory.mktemp("long"), tokenizer, {"garages": fillers, "lease": BODIES})
 
 
 def test_it_gives_quotes_that_stand_in_the_source(tokenizer: Tokenizer, prompt: Prompt) -> None:

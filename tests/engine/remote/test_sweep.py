@@ -28,11 +28,6 @@ QUICK = Patience(connect_s=1.0, silence_s=2.0, whole_s=5.0, pauses_s=(0.01,), lo
 
 
 @pytest.fixture(scope="module")
-def tokenizer(weights_folder: Path) -> Tokenizer:
-    return Tokenizer.open(weights_folder)
-
-
-@pytest.fixture(scope="module")
 def prompt(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Prompt:
     return make_prompt(tmp_path_factory.mktemp("prompt"), tokenizer, DOCUMENTS)
 

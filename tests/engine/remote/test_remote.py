@@ -19,30 +19,12 @@ from engine.remote.completion import completion
 from engine.remote.connection import Connection, Patience
 from engine.remote.engine import RemoteEngine
 from engine.tokenizer import Tokenizer
-from tests.engine.prompts import make_prompt
-from tests.engine.remote_asking import BODIES, KEY, QUESTION, SHORT, ask, done_of, failure, said
+from tests.engine.remote.asking import KEY, QUESTION, SHORT, ask, done_of, failure, said
 from tests.remote_server import llama_cpp
 
 pytestmark = pytest.mark.weights
 
 CONTEXT = 1024
-
-
-@pytest.fixture(scope="module")
-def tokenizer(weights_folder: Path) -> Tokenizer:
-    return Tokenizer.open(weights_folder)
-
-
-@pytest.fixture(scope="module")
-def prompt(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Prompt:
-    return make_prompt(tmp_path_factory.mktemp("prompt"), tokenizer, {"lease": BODIES})
-
-
-@pytest.fixture(scope="module")
-def long_prompt(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Prompt:
-    """About 2,500 tokens, more than the real server takes."""
-    fillers = [f"Clause {number} of the lease is about the rent of garage {number}. " * 6 for number in range(30)]
-    return make_prompt(tmp_path_factory.mktemp("long"), tokenizer, {"garages": fillers, "lease": BODIES})
 
 
 @pytest.fixture(scope="module")
