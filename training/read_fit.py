@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.model.reading_head import Reading, ReadingHead, ReadingShape, Seen
+from training.read_batch import read_together
 from training.read_corpus import Task
 from training.read_encodings import State
 
@@ -232,8 +234,9 @@ def window(shown: Shown, tokens: int, random_: random.Random) -> Shown:
 def batch_losses(head: ReadingHead, batch: Sequence[Sequence[Shown]]) -> tuple[Tensor, Tensor, Tensor]:
     alone, among, words = [], [], []
     with torch.autocast("cpu", dtype=torch.bfloat16):  # a third of the time
-        read_all = [[head(each.seen) for each in shown] for shown in batch]
-    for shown, readings in zip(batch, read_all, strict=True):
+        read_all = iter(read_together(head, [each.seen for shown in batch for each in shown]))
+    for shown in batch:
+        readings = list(islice(read_all, len(shown)))
         answers = torch.stack([reading.answers for reading in readings]).float()
         truth = torch.tensor([float(bool(each.spans)) for each in shown])
         alone.append(functional.binary_cross_entropy_with_logits(answers, truth))
