@@ -9,13 +9,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from engine.model.reading_head import CloseWeights, ReadingHead, Weights
+from engine.model.reading_head import ReadingHead
 
 
-def export(path: Path, head: ReadingHead, model: str, weights: Weights | CloseWeights | None = None) -> None:
-    """`model`: the fingerprint of the base model's file. `weights`: what its odds count, those of the head itself if not said."""
+def export(path: Path, head: ReadingHead, model: str) -> None:
+    """`model`: the fingerprint of the base model's file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in head.state_dict().items()}
-    save_file(
-        tensors, path, {"model": model, "shape": json.dumps(asdict(head.shape)), "weights": json.dumps(asdict(weights or head.weights))}
-    )
+    save_file(tensors, path, {"model": model, "shape": json.dumps(asdict(head.shape)), "weights": json.dumps(asdict(head.weights))})

@@ -75,24 +75,6 @@ class Weights:
         return self.head * head + self.lexical * lexical + self.attention * attention + self.likelihood * likelihood + self.bias
 
 
-@dataclass(frozen=True, slots=True)
-class CloseWeights:
-    """What counts where a head reads sentences after their question (engine.close_reading). `sentence`: for a sentence's score, its share
-    of the question's words, the chunk's mass in it, the chunk's odds, and the head's own. `found`: for the log-odds that the answer is
-    there, the first chunk's odds and the best sentence's own, and `bias`."""
-
-    sentence: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
-    found: tuple[float, float] = (1.0, 1.0)
-    bias: float = 0.0
-
-
-class CloseHead(NamedTuple):
-    """A reading head for sentences that were read after their question."""
-
-    head: ReadingHead
-    weights: CloseWeights
-
-
 class ReadingHead(nn.Module):
     """Its weights are fp32. `mean` and `spread` bring each number of a state to 0 and 1. `dropout` is for training."""
 

@@ -144,7 +144,7 @@ def reading(weights_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     model = open_model(weights_folder)
     config = model.decoder.config
     made = head(ReadingShape((3, 20), config.kv_heads * config.head_dim, 64, 1), Weights(bias=3.0))
-    engine = Engine(replace(model, reading=made, close=None), ChunkStore(tmp_path_factory.mktemp("store")), "spans")
+    engine = Engine(replace(model, reading=made), ChunkStore(tmp_path_factory.mktemp("store")), "spans")
     yield engine
     engine.close()
 
