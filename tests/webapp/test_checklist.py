@@ -200,6 +200,24 @@ def test_it_goes_on_where_nothing_more_can_be_indexed(sweep: Sweep, monkeypatch:
     assert (run(sweep, engine).state, len(engine.asked)) == (SweepState.DONE, 6)
 
 
+def test_it_is_stopped_while_a_document_is_indexed(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Commit
+) -> None:
+    monkeypatch.setattr(sweeping, "REPORT_SECONDS", 0.0)
+    engine, told = Scripted(), list[int]()
+
+    def long(prompt: Prompt) -> Iterator[PrefillEvent]:
+        for done in range(100):
+            told.append(done)
+            if done == 3:
+                sweep_stop(sweep=sweep)
+            yield PrefillEvent(prompt.documents[0].id, done, 100, done, 100, "index")
+
+    monkeypatch.setattr(engine, "prefill", long)
+    assert run(sweep, engine, django_capture_on_commit_callbacks).state == SweepState.STOPPED
+    assert (told, engine.asked) == ([0, 1, 2, 3], [])
+
+
 def test_it_stops_the_engine_when_it_is_stopped(
     sweep: Sweep, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Commit
 ) -> None:
