@@ -75,7 +75,7 @@ def _drawn(
     if not chosen:
         return []
     parsed.pictures.mkdir()
-    images = draw_pages(folder, parsed.pictures, [page.number for page in chosen], limits, report)
+    images = draw_pages(folder, parsed, [page.number for page in chosen], limits, report)
     return laid_out(seeing.sight, chosen, images)
 
 

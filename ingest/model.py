@@ -56,11 +56,22 @@ class ParsedPage:
     reading: Reading = Reading.FILE
     confidence: float | None = None
     language: str = ""
+    pictures: tuple[Embedded, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A picture that a part of a document without pages shows, as if it were a page, after the character `at` of the part's text. Pictures
+    are numbered through the document."""
+
+    at: int
+    picture: ParsedPage
 
 
 @dataclass(frozen=True, slots=True)
 class PageSummary:
-    """A page's place in the document's text, and how that was read (see ParsedPage), for the rows of the application."""
+    """A page's place in the document's text, and how that was read (see ParsedPage), for the rows of the application. In a document
+    without pages: a picture's, and that of the words that were read of it."""
 
     number: int
     start_char: int
@@ -76,7 +87,7 @@ class PageSummary:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSummary:
-    """What reading a document left behind. `pages` is empty for code and text. `notes` are sentences for the owner."""
+    """What reading a document left behind. `pages` are the pictures in one without pages. `notes` are sentences for the owner."""
 
     kind: Kind
     chars: int
@@ -89,7 +100,7 @@ class DocumentSummary:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a character span stands: pages with boxes for paged files, lines for code and text. All numbers are 1-based."""
+    """Where a character span stands: its page, or its lines. Boxes are on pages, or on the pictures in text. All numbers are 1-based."""
 
     page: int | None
     boxes: tuple[tuple[int, Box], ...]

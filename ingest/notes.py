@@ -45,8 +45,8 @@ _SENTENCES: Sequence[tuple[Callable[[ParsedPage], bool], str, str]] = (
     ),
     (
         lambda page: page.reading is Reading.UNREAD and _is_empty(page),
-        "{pages} is a scan that was not read; it can be looked at but not quoted.",
-        "{pages} are scans that were not read; they can be looked at but not quoted.",
+        "{pages} was not read by OCR; it can be looked at but not quoted.",
+        "{pages} were not read by OCR; they can be looked at but not quoted.",
     ),
     (
         lambda page: page.reading is Reading.UNREAD,
@@ -55,8 +55,8 @@ _SENTENCES: Sequence[tuple[Callable[[ParsedPage], bool], str, str]] = (
     ),
     (
         lambda page: page.wants_ocr and _is_empty(page),
-        "{pages} is a picture in which OCR found no text; it can be looked at but not quoted.",
-        "{pages} are pictures in which OCR found no text; they can be looked at but not quoted.",
+        "OCR found no text in {within}; it can be looked at but not quoted.",
+        "OCR found no text in {within}; they can be looked at but not quoted.",
     ),
     (
         lambda page: page.wants_ocr and is_garbled(page.text),
@@ -68,8 +68,8 @@ _SENTENCES: Sequence[tuple[Callable[[ParsedPage], bool], str, str]] = (
 )
 
 
-def page_notes(pages: Iterable[ParsedPage]) -> tuple[str, ...]:
-    """What pages that were read by OCR, or not at all, mean for whoever asks."""
+def page_notes(pages: Iterable[ParsedPage], noun: str = "Page") -> tuple[str, ...]:
+    """What pages that were read by OCR, or not at all, mean for whoever asks. `noun`: what they are, for people."""
     found: dict[int, list[int]] = {}
     languages: set[str] = set()
     for page in pages:
@@ -79,7 +79,9 @@ def page_notes(pages: Iterable[ParsedPage]) -> tuple[str, ...]:
         if page.language:
             languages.add(_LANGUAGES[page.language])
     said = [
-        (one if len(found[index]) == 1 else many).format(pages=named_pages(found[index]))
+        (one if len(found[index]) == 1 else many).format(
+            pages=named_pages(found[index], noun), within=named_pages(found[index], noun.lower())
+        )
         for index, (_, one, many) in enumerate(_SENTENCES)
         if index in found
     ]
@@ -88,17 +90,18 @@ def page_notes(pages: Iterable[ParsedPage]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def left_out_note(pictures: int) -> tuple[str, ...]:
-    """Of a file that is read as text, and holds so many pictures."""
-    if not pictures:
-        return ()
-    one, many = "The picture in this file is neither read nor shown", f"The {pictures:,} pictures in this file are neither read nor shown"
-    return (f"{one if pictures == 1 else many}, only its words are. A PDF printed from it has both.",)
+def picture_notes(pictures: Iterable[ParsedPage], left_out: int) -> tuple[str, ...]:
+    """What the pictures in a file of text mean for whoever asks, and those of which nothing is read or shown."""
+    if left_out <= 0:
+        return page_notes(pictures, "Picture")
+    which = "A picture in this file is" if left_out == 1 else f"{left_out:,} pictures in this file are"
+    why = "too small, damaged, drawings, or not in its text" if left_out > 1 else "it is too small, damaged, a drawing, or not in its text"
+    return (*page_notes(pictures, "Picture"), f"{which} neither read nor shown: {why}. A PDF printed from it has what can be seen.")
 
 
-def named_pages(numbers: Sequence[int]) -> str:
+def named_pages(numbers: Sequence[int], noun: str = "Page") -> str:
     """`Page 6`, `Pages 2 and 4`, `Pages 1-3, 5 and 9`."""
-    return f"{'Page' if len(numbers) == 1 else 'Pages'} {_and(list(_runs(numbers)))}"
+    return f"{noun if len(numbers) == 1 else f'{noun}s'} {_and(list(_runs(numbers)))}"
 
 
 def _and(parts: Sequence[str]) -> str:

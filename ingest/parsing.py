@@ -1,6 +1,7 @@
 """One file to its text and page map on disk: what runs in a process of its own (ingest.forking), since a file may be hostile.
 
-A paged document's text has its pages' headers and footers once (ingest.running_lines).
+A paged document's text has its pages' headers and footers once (ingest.running_lines); one without pages has the words of its pictures
+where those are (ingest.inlaid).
 
 Knows no tokens and no chunks: those are made of the text afterwards, by whoever asked (ingest.document).
 """
@@ -8,17 +9,18 @@ Knows no tokens and no chunks: those are made of the text afterwards, by whoever
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.inlaid import inlaid, with_pictures
 from ingest.limit_settings import exceeded
 from ingest.limits import Limits
 from ingest.model import Kind, PageSummary, ParsedPage
-from ingest.notes import left_out_note, page_notes
+from ingest.notes import page_notes, picture_notes
 from ingest.parsers.base import Parser, ParserContext
 from ingest.parsers.left_out import pictures_in
 from ingest.progress import OCR_STAGE, Progress, Report
@@ -45,22 +47,24 @@ class Parsed:
 def parse_file(source: Path, label: str, into: ParsedFiles, limits: Limits, report: Report, choose: Choose) -> Parsed:
     """Writes the text and the page map of `source`. Raises FileRefused or LimitExceeded."""
     parser = choose(source, label, limits)
-    pages = _pages(parser, source, limits, report)
+    pages = _pages(parser, source, into, limits, report)
     # A lone surrogate is no character: it becomes one "?", so that offsets stay.
     with into.text.open("w", encoding="utf-8", errors="replace", newline="") as file:
         if parser.kind is Kind.PAGED:
             return Parsed(parser.kind, _write_pages(pages, file, into))
-        file.writelines(page.text for page in pages)
-    write_page_map(into, parser.kind, ())
-    return Parsed(parser.kind, left_out_note(pictures_in(source)) if parser.kind is Kind.TEXT else ())
+        pictures: list[ParsedPage] = []
+        write_page_map(into, parser.kind, _parts_written(pages, file, pictures))
+    left_out = pictures_in(source) - len(pictures) if parser.kind is Kind.TEXT else 0
+    return Parsed(parser.kind, picture_notes(pictures, left_out))
 
 
-def _pages(parser: Parser, source: Path, limits: Limits, report: Report) -> Iterator[ParsedPage]:
-    """The parser's pages, counted against the limit of characters."""
-    context, unit = ParserContext(limits), "pages" if parser.kind is Kind.PAGED else "parts"
+def _pages(parser: Parser, source: Path, into: ParsedFiles, limits: Limits, report: Report) -> Iterator[ParsedPage]:
+    """The parser's pages, or the parts of a file without any, each after its pictures; counted against the limit of characters."""
+    context, paged = ParserContext(limits, into.embedded), parser.kind is Kind.PAGED
     total = parser.count_pages(source, context)
     chars = 0
-    for page in read_scans(parser.parse(source, context), source, limits):
+    for page in read_scans(with_pictures(parser.parse(source, context)), source if paged else into.embedded, limits):
+        unit = "pages" if paged else "pictures" if page.has_image else "parts"
         chars += len(page.text)
         if chars > limits.text_chars:
             where = f"{unit[:-1]} {page.number:,}" + (f" of {total:,}" if total else "")
@@ -68,6 +72,21 @@ def _pages(parser: Parser, source: Path, limits: Limits, report: Report) -> Iter
             raise exceeded(said, "Split it into parts", "text_chars")
         yield page
         report(Progress(OCR_STAGE if page.wants_ocr else f"reading {unit}", page.number, total, unit))
+
+
+def _parts_written(pages: Iterable[ParsedPage], file: TextIO, pictures: list[ParsedPage]) -> Iterator[tuple[PageSummary, NDArray[np.void]]]:
+    """Writes the parts; gives their pictures' places and words, and puts them without those into `pictures`."""
+    start, read = 0, {}
+    for page in pages:
+        if page.has_image:
+            read[page.number] = page
+            continue
+        part = inlaid(page, read, start)
+        file.write(part.text)
+        start += len(part.text)
+        yield from part.pictures
+        pictures += [replace(picture, words=()) for picture in read.values()]
+        read = {}
 
 
 def _write_pages(pages: Iterable[ParsedPage], file: TextIO, into: ParsedFiles) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""The pages of a file as pictures: drawn from a PDF, or decoded from a picture file. Knows no text, and nothing of who looks at them.
+"""The pages of a file as pictures: drawn from a PDF, or decoded from a picture file, or from a folder of them. Knows no text, and nothing
+of who looks at them.
 
 Only for processes under limits (ingest.confined): both decoders are what hostile files attack.
 """
@@ -23,6 +24,8 @@ from ingest.limit_settings import exceeded
 from ingest.parsers.sniff import Content, sniff
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
+_FORMATS_WITHIN = (*_FORMATS, "GIF", "BMP")  # in books and office files, older ones too
+_SCREEN_DPI = 96.0  # of a picture in a text, which is as large as its text says, whatever its file says
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -62,8 +65,11 @@ class Pictures(Protocol):
 
 @contextmanager
 def open_pictures(source: Path, picture_pixels: int) -> Iterator[Pictures]:
-    """The pages of a PDF or of a picture file, of which no page may have more than `picture_pixels`. Raises FileRefused or
-    LimitExceeded."""
+    """The pages of a PDF or of a picture file, or the pictures named `1`, `2` and so on in a folder; no page may have more than
+    `picture_pixels`. Raises FileRefused or LimitExceeded."""
+    if source.is_dir():
+        yield _PictureFolder(source, picture_pixels)
+        return
     if sniff(source) is Content.PICTURE:
         with _opened(source, picture_pixels) as image:
             yield _PictureFile(image, picture_pixels)
@@ -106,11 +112,11 @@ class _PdfPages:
 
 
 @contextmanager
-def _opened(source: Path, picture_pixels: int) -> Iterator[Image.Image]:
+def _opened(source: Path, picture_pixels: int, formats: tuple[str, ...] = _FORMATS) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures and odd tags: what is too much is refused by its size
-            image = Image.open(source, formats=_FORMATS)
+            image = Image.open(source, formats=formats)
     except Image.DecompressionBombError as error:
         raise _bomb(error, picture_pixels) from error
     except (UnidentifiedImageError, *_BROKEN) as error:
@@ -125,6 +131,7 @@ class _PictureFile:
 
     image: Image.Image
     most: int
+    dpi: float | None = None  # in place of what it says itself
 
     def __len__(self) -> int:
         try:
@@ -150,6 +157,8 @@ class _PictureFile:
         return picture if turn is None else picture.transpose(turn)
 
     def _dpi(self) -> float:
+        if self.dpi:
+            return self.dpi
         across, down = self.image.info.get("dpi", (_USUAL_DPI, _USUAL_DPI))
         return float(across) if across == down and _DPI_LEAST <= across <= _DPI_MOST else _USUAL_DPI
 
@@ -167,6 +176,30 @@ class _PictureFile:
     def _check_pixels(self) -> None:
         if self.image.width * self.image.height > self.most:
             raise _too_large(self.most, self.image.width * self.image.height)
+
+
+@dataclass(frozen=True, slots=True)
+class _PictureFolder:
+    """Pictures that a text shows, each a page."""
+
+    folder: Path
+    most: int
+
+    def __len__(self) -> int:
+        return len(list(self.folder.iterdir()))
+
+    def size(self, page: int) -> tuple[float, float]:
+        with self._page(page) as picture:
+            return picture.size(1)
+
+    def draw(self, page: int, wide: float, most_pixels: int) -> Image.Image:
+        with self._page(page) as picture:
+            return picture.draw(1, wide, most_pixels)
+
+    @contextmanager
+    def _page(self, page: int) -> Iterator[_PictureFile]:
+        with _opened(self.folder / str(page), self.most, _FORMATS_WITHIN) as image:
+            yield _PictureFile(image, self.most, _SCREEN_DPI)
 
 
 def _plain(image: Image.Image) -> Image.Image:

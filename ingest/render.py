@@ -1,4 +1,5 @@
-"""Page images: WebP files, drawn for a prompt, ahead, or else when somebody looks. PDFs and picture files have them.
+"""Page images: WebP files, drawn for a prompt, ahead, or else when somebody looks. PDFs and picture files have them, and the
+pictures in office files and books are drawn like pages.
 
 Drawing runs in a short-lived process (`python -m ingest.render`) with limits on memory and time, so that a hostile page costs its own
 process and nothing else. The next pages are drawn in the same go, since they are looked at next. Knows no request and no queue.
@@ -23,7 +24,7 @@ from ingest.limit_settings import limits_of, megabytes
 from ingest.limits import Cost, Limits
 from ingest.pictures import Pictures, open_pictures
 from ingest.progress import Progress, Report
-from ingest.storage import DocumentFolder
+from ingest.storage import DocumentFolder, ParsedFiles
 
 PANE, SCREEN, THUMBNAIL = 900, 1800, 180  # pixels: beside an answer, a whole screen, a page among many
 WIDTHS = (PANE, SCREEN, THUMBNAIL)
@@ -47,7 +48,7 @@ def page_image(folder: DocumentFolder, page: int, width: int, limits: Limits | N
         with _one_at_a_time(folder.original):
             if not target.is_file():  # who drew before may have drawn this one too
                 pages = range(page, page + (_THUMBNAILS_AT_ONCE if width == THUMBNAIL else _PAGES_AT_ONCE))
-                _draw_apart(folder.readable, folder.images, pages, [width], limits or Limits())
+                _draw_apart(folder.drawn_from(folder.parsed), folder.images, pages, [width], limits or Limits())
     if not target.is_file():
         raise FileRefused(_not_drawn(page, (limits or Limits()).drawing))
     return target
@@ -70,14 +71,14 @@ def draw_ahead(folder: DocumentFolder, first: int, limits: Limits | None = None)
     return first + AHEAD_AT_ONCE
 
 
-def draw_pages(folder: DocumentFolder, into: Path, pages: Sequence[int], limits: Limits, report: Report) -> dict[int, Path]:
-    """Draws these pages PANE wide into the existing folder `into`, some at a time; gives the images by page, without those that cannot be
-    drawn. Reports pages; `report` may raise."""
+def draw_pages(folder: DocumentFolder, parsed: ParsedFiles, pages: Sequence[int], limits: Limits, report: Report) -> dict[int, Path]:
+    """Draws these pages PANE wide into the existing folder `parsed.pictures`, some at a time; gives the images by page, without those that
+    cannot be drawn. Reports pages; `report` may raise."""
     for done in range(0, len(pages), AHEAD_AT_ONCE):
         report(Progress("drawing pages", done, len(pages), "pages"))
         with _one_at_a_time(folder.original):
-            _draw_apart(folder.readable, into, pages[done : done + AHEAD_AT_ONCE], [PANE], limits)
-    drawn = {page: image_path(into, page, PANE) for page in pages}
+            _draw_apart(folder.drawn_from(parsed), parsed.pictures, pages[done : done + AHEAD_AT_ONCE], [PANE], limits)
+    drawn = {page: image_path(parsed.pictures, page, PANE) for page in pages}
     return {page: image for page, image in drawn.items() if image.is_file()}
 
 

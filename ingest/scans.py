@@ -99,7 +99,7 @@ def _lines(read: PageLines) -> list[Line]:
     following = [*(line.text for line in read.lines[1:]), ""]
     return [
         Line(line.text, line.words, line.text[-2:-1].isalpha() and line.text.endswith("-") and after[:1].islower())
-        for line, after in zip(read.lines, following, strict=True)
+        for line, after in zip(read.lines, following, strict=False)  # an empty page has no line, and nothing after it
     ]
 
 

@@ -9,6 +9,7 @@
     text.txt                          the extracted text, UTF-8; pages are separated by a form feed
     pages.json  words.npy             the page map's data (ingest.prompt.page_map)
     ids.npy  chunks.npy               the prompt's tokens and chunk rows (engine.prompt)
+    embedded/                         the pictures in an office file or book, by their numbers (ingest.parsers.embedded)
     pictures/  pictures.json          the page images that stand in the prompt, and where (ingest.prompt.pictures)
 <root>/<document id>/images/          page images, drawn ahead or when first looked at
 """
@@ -52,6 +53,10 @@ class ParsedFiles:
         return self.folder / "chunks.npy"
 
     @property
+    def embedded(self) -> Path:
+        return self.folder / "embedded"
+
+    @property
     def pictures(self) -> Path:
         return self.folder / "pictures"
 
@@ -87,6 +92,10 @@ class DocumentFolder:
         except FileNotFoundError:
             return self.original
         return self.unlocked if is_newer else self.original
+
+    def drawn_from(self, parsed: ParsedFiles) -> Path:
+        """What its page images are drawn from: the pages of the file, or the folder of the pictures in it (ingest.pictures)."""
+        return parsed.embedded if parsed.embedded.is_dir() else self.readable
 
     @property
     def incoming(self) -> Path:

@@ -57,7 +57,7 @@ class Texts:
 
 def _page(record: bytes) -> ParsedPage:
     told = json.loads(record.decode("utf-8", errors="surrogatepass"))
-    return ParsedPage(**told | {"words": (), "reading": Reading(told["reading"])})
+    return ParsedPage(**told | {"words": (), "pictures": (), "reading": Reading(told["reading"])})
 
 
 class _Records:

@@ -16,6 +16,7 @@ class ParserContext:
     """What a parser may know beside the file itself."""
 
     limits: Limits = field(default_factory=Limits)
+    pictures: Path | None = None  # a folder, made when it is needed, for the pictures in a file of text; None: they are left out
 
 
 class Parser(Protocol):

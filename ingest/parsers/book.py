@@ -1,4 +1,5 @@
-"""EPUB books: chapter after chapter, in the order of the spine. What is locked by its seller is told apart from what is damaged."""
+"""EPUB books: chapter after chapter, in the order of the spine, with where their pictures are. What is locked by its seller is told apart
+from what is damaged."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from urllib.parse import unquote
 
 from ingest.errors import FileRefused
 from ingest.limits import Limits
-from ingest.parsers.markup import markup_text
+from ingest.parsers.markup import Pictured, markup_text
 from ingest.parsers.package import Element, Package, attribute, child, damaged, local, opened, resolved
 from ingest.parsers.web import characters
 
@@ -30,7 +31,7 @@ def read_book(source: Path, limits: Limits) -> Iterator[str]:
             if chapter in locked:
                 raise FileRefused(_LOCKED)
             if chapter in package.names:
-                yield markup_text(characters(package.read(chapter)))
+                yield markup_text(characters(package.read(chapter)), _pictured(package, chapter))
 
 
 def _chapters(listing: Element, main: str) -> Iterator[str]:
@@ -43,6 +44,13 @@ def _chapters(listing: Element, main: str) -> Iterator[str]:
         item = items.get(attribute(reference, "idref")) if local(reference) == "itemref" else None
         if item is not None and attribute(item, "media-type") in _CHAPTERS:
             yield resolved(main, unquote(attribute(item, "href") or "").partition("#")[0])
+
+
+def _pictured(package: Package, chapter: str) -> Pictured:
+    def pictured(address: str, words: str | None) -> str:
+        return package.picture(resolved(chapter, unquote(address).partition("#")[0]), words)
+
+    return pictured
 
 
 def _locked(package: Package) -> set[str]:

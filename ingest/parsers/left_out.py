@@ -1,4 +1,4 @@
-"""Pictures in office files and books, which are read as text: how many there are, so that their owner is told. Opens none."""
+"""Pictures in office files and books: how many there are, so that their owner is told of those that are not taken out. Opens none."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """HTML to text: headings with marks, lists with their numbers, tables a row a line, the words of links, what
-pictures are said to show. Fetches, follows and runs nothing.
+pictures are said to show. Fetches, follows and runs nothing; a book says where its pictures are.
 
 What a browser does not show (scripts, styles, hidden elements) is left out. The tree is walked without recursion, since it may be deep.
 Used for web pages, books and mails; knows none of them.
@@ -8,6 +8,7 @@ Used for web pages, books and mails; knows none of them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -36,8 +37,15 @@ _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECAS
 _BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 _INVISIBLE = re.compile("[\xad\u200b\u2060\ufeff]")
 
+Pictured = Callable[[str, str | None], str]
+"""(address of a picture, what it is said to show) -> what stands in the text for it."""
 
-def markup_text(data: str) -> str:
+
+def _only_described(address: str, words: str | None) -> str:  # noqa: ARG001 -- a Pictured
+    return described(words)
+
+
+def markup_text(data: str, pictured: Pictured = _only_described) -> str:
     """The text of an HTML document or fragment, '' if it has none. Raises LimitExceeded if it nests too deep, FileRefused if it is none."""
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True)
     if not data.strip():
@@ -50,7 +58,7 @@ def markup_text(data: str) -> str:
         raise LimitExceeded(
             "This HTML nests its elements deeper than 2,048, the most that its reader takes. Save it as plain text, then upload that."
         )
-    return "" if root is None else _Writer(_layouts(root)).written(root)
+    return "" if root is None else _Writer(_layouts(root), pictured).written(root)
 
 
 def _layouts(root: Element) -> set[Element]:
@@ -85,6 +93,7 @@ class _Writer:
     """What has been written of a document: whole blocks, and the words of the one that is being read."""
 
     layouts: set[Element]
+    pictured: Pictured
     blocks: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     lists: list[_List] = field(default_factory=list)
@@ -100,6 +109,7 @@ class _Writer:
             if event == "start" and _is_left_out(element, name):
                 skipped = element
                 walk.skip_subtree()
+                self._drawing(element, name)
             elif event == "start":
                 self._open(element, name)
                 self._say(element.text)
@@ -119,7 +129,7 @@ class _Writer:
         if name == "br":
             self.words.append("\v")
         elif name == "img":
-            self._say(described(element.get("alt")))
+            self._say(self.pictured(element.get("src", ""), element.get("alt")))
         if name not in _BLOCKS:
             return
         self._end_block()
@@ -138,6 +148,11 @@ class _Writer:
         elif name in ("td", "th") and self.table is not None:
             self.table.outside += self.blocks  # what is in no cell is a caption, or stands between rows
             self.blocks = []
+
+    def _drawing(self, element: Element, name: str) -> None:
+        """Covers and scanned pages of books are often a picture in a drawing that has nothing else."""
+        for picture in element.iter("image") if name == "svg" else ():
+            self._say(self.pictured(picture.get("xlink:href") or picture.get("href", ""), None))
 
     def _close(self, element: Element, name: str) -> None:
         if name not in _BLOCKS:

@@ -1,4 +1,5 @@
-"""OpenDocument texts, spreadsheets and presentations (.odt, .ods, .odp): headings and lists with numbers, tables, footnotes, slides.
+"""OpenDocument texts, spreadsheets and presentations (.odt, .ods, .odp): headings and lists with numbers, tables, footnotes, slides, where
+pictures are.
 
 Runs no macro, follows no link. What was deleted while changes are tracked, comments and fields of forms are left out, as are page headers
 and footers.
@@ -13,14 +14,14 @@ from pathlib import Path
 
 from ingest.errors import FileRefused
 from ingest.limits import Limits
-from ingest.parsers.described import described
 from ingest.parsers.open_numbers import Counter, Levels, list_styles, whole
 from ingest.parsers.package import Element, Package, attribute, child, damaged, local, opened
 from ingest.parsers.tables import sheet_text, table_text
 
 _TEXT, _SHEETS, _SLIDES = "OpenDocument text", "OpenDocument spreadsheet", "OpenDocument presentation"
 _EVERY_SLIDE = frozenset({"page-number", "date-time", "footer", "header", "page"})  # shapes that say the same on all of them
-_LEFT_OUT = frozenset({"tracked-changes", "annotation", "annotation-end", "forms", "ruby-text", "sequence-decls", "title"})
+_LEFT_OUT = frozenset({"tracked-changes", "annotation", "annotation-end", "forms", "ruby-text", "sequence-decls", "title", "desc"})
+_DRAWN = (".svg", ".svm", ".emf", ".wmf")  # drawings, of which LibreOffice keeps a picture beside
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _BLANKS_MOST = 100  # of one element that stands for a run of blanks
 _REPEATED_MOST = 1_000  # of a cell or row that stands for many alike, where it says anything
@@ -70,11 +71,12 @@ def _reader(package: Package) -> tuple[_Reader, Element]:
     if body is None:
         raise damaged(package.what)
     known = list_styles([styles, content] if styles is not None else [content])
-    return _Reader(known, Counter(known.get("", {}))), body
+    return _Reader(package, known, Counter(known.get("", {}))), body
 
 
 @dataclass(slots=True)
 class _Reader:
+    package: Package
     styles: dict[str, Levels]
     headings: Counter
     lists: dict[str, Counter] = field(default_factory=dict)  # by style: the last list of it, which another may go on with
@@ -94,8 +96,9 @@ class _Reader:
                 yield "\n"
             elif name == "table":
                 yield from self._table(element)
-            elif name == "desc":
-                yield from (f"{said}\n\n" for said in [_picture(element)] if said)
+            elif name == "image":
+                yield from (f"{said}\n\n" for said in [self._picture(element)] if said)
+                yield from self.blocks(element)
             elif name not in _LEFT_OUT:
                 yield from self.blocks(element)
 
@@ -186,6 +189,16 @@ class _Reader:
                 times = whole(attribute(element, "number-columns-repeated"), 1)
                 yield from [text] * min(times, _REPEATED_MOST)
 
+    def _picture(self, image: Element) -> str:
+        """What stands for a picture; '' for another form of the one that is read."""
+        frame = image.getparent()
+        forms = [(form, attribute(form, "href") or "") for form in frame if local(form) == "image"]
+        read, address = next((form for form in forms if not form[1].lower().endswith(_DRAWN)), forms[0])
+        if read is not image:
+            return ""
+        description = child(frame, "desc")
+        return self.package.picture(address.removeprefix("./"), None if description is None else description.text)
+
     def _inline(self, element: Element) -> str:
         return "".join(self._pieces(element))
 
@@ -205,17 +218,12 @@ class _Reader:
                 yield f"[{self.noted}]"
             elif name == "text-box":
                 self.waiting.append(("", found))
-            elif name == "desc":
-                yield _picture(found)
+            elif name == "image":
+                yield self._picture(found)
+                yield from self._pieces(found)
             elif name not in _LEFT_OUT:
                 yield from self._pieces(found)
             yield _words(found.tail)
-
-
-def _picture(description: Element) -> str:
-    """What the picture is said to show that an element describes; '' where it describes another thing."""
-    frame = description.getparent()
-    return described(description.text) if frame is not None and child(frame, "image") is not None else ""
 
 
 def _words(text: str | None) -> str:

@@ -21,6 +21,7 @@ from lxml import etree
 from ingest.errors import FileRefused
 from ingest.limit_settings import beyond, beyond_megabytes, exceeded
 from ingest.limits import Limits
+from ingest.parsers.described import described
 
 Element: TypeAlias = Any
 """An element of lxml, which has no public name for the type."""
@@ -66,13 +67,21 @@ class Package:
     def names(self) -> frozenset[str]:
         return frozenset(self.archive.namelist())
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.archive.namelist())}
+
+    def picture(self, name: str, words: str | None) -> str:
+        """What stands in the text for a picture: where it is, if it is a part, and what it is said to show (ingest.parsers.described)."""
+        return described(words, self._places.get(name))
+
     def check(self, limits: Limits) -> None:
         """Raises LimitExceeded if the parts are too many or too large, FileRefused if they are locked."""
         entries = self.archive.infolist()
         if len(entries) > limits.archive_entries:
             said = f"This {self.what} has {beyond(len(entries), limits.archive_entries, 'parts')}."
             raise exceeded(said, "Split it", "archive_entries")
-        # Pictures and films are not read.
+        # Pictures are counted when they are taken out, and films are not read.
         size = sum(
             entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels", "html", ".htm", ".opf", ".ncx"))
         )

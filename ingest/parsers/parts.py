@@ -10,10 +10,12 @@ from ingest.errors import FileRefused
 from ingest.limits import Limits
 from ingest.model import Kind, ParsedPage
 from ingest.parsers.base import ParserContext
+from ingest.parsers.embedded import TakenOut
 from ingest.parsers.text import check_lines
 
 Read = Callable[[Path, Limits], Iterator[str]]
-"""(file, limits) -> its parts in order, each with the line breaks that end it. Raises FileRefused or LimitExceeded."""
+"""(file, limits) -> its parts in order, each with the line breaks that end it, and marks where pictures are (ingest.parsers.described).
+Raises FileRefused or LimitExceeded."""
 
 _NOTHING = (
     "This file holds no text that can be read: what it shows may be pictures. Print it as PDF if it can be seen, then upload the PDF."
@@ -31,11 +33,12 @@ class PartsParser:
         return 0
 
     def parse(self, source: Path, context: ParserContext) -> Iterator[ParsedPage]:
-        found = False
+        found, taken_out = False, TakenOut(source, context)
         for number, part in enumerate(self.read(source, context.limits), 1):
-            text = part.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+            text, pictures = taken_out.placed(part)
+            text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
             check_lines(text, context.limits)
             found = found or bool(text.strip())
-            yield ParsedPage(number, text)
+            yield ParsedPage(number, text, pictures=pictures)
         if not found:
             raise FileRefused(_NOTHING)

@@ -1,15 +1,17 @@
-"""PowerPoint presentations: slide by slide, with titles, texts in their order, tables and notes, what pictures are said to
-show. No picture, no macro."""
+"""PowerPoint presentations: slide by slide, with titles, texts in their order, tables and notes, where pictures are and what they
+are said to show. No macro."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ingest.limits import Limits
-from ingest.parsers.described import described
 from ingest.parsers.package import Element, Package, attribute, child, damaged, local, opened
 from ingest.parsers.tables import table_text
+
+_Pictured = Callable[[Element], str]
+"""A shape that is a picture -> what stands in the text for it."""
 
 _WHAT = "PowerPoint presentation"
 _TITLES = frozenset({"title", "ctrTitle"})
@@ -36,21 +38,31 @@ def _relation_id(slide: Element) -> str:
 
 def _slide(package: Package, part: str, number: int) -> str:
     root = package.xml(part)
-    titles, texts = _texts(root)
+    titles, texts = _texts(root, _pictured(package, part))
     hidden = " (hidden)" if attribute(root, "show") in ("0", "false") else ""
     title = " ".join(" ".join(titles).split())
-    notes = [text for note in package.related(part, "notesSlide") for text in _texts(package.xml(note))[1]]
+    notes = [text for note in package.related(part, "notesSlide") for text in _texts(package.xml(note), _pictured(package, note))[1]]
     blocks = [f"# Slide {number}{hidden}{f': {title}' if title else ''}", *texts, *[f"Notes: {text}" for text in notes]]
     return "".join(f"{block}\n\n" for block in blocks)
 
 
-def _texts(root: Element) -> tuple[list[str], list[str]]:
+def _pictured(package: Package, part: str) -> _Pictured:
+    relations = package.relations(part)
+
+    def pictured(shape: Element) -> str:
+        relation = relations.get(attribute(child(shape, "blipFill", "blip"), "embed") or "")
+        return package.picture(relation.target if relation else "", attribute(child(shape, "nvPicPr", "cNvPr"), "descr"))
+
+    return pictured
+
+
+def _texts(root: Element, pictured: _Pictured) -> tuple[list[str], list[str]]:
     """The titles of a slide, and the texts of its other shapes."""
     titles: list[str] = []
     texts: list[str] = []
     for shape in _shapes(child(root, "cSld", "spTree")):
         placeholder = attribute(child(shape, "nvSpPr", "nvPr", "ph"), "type")
-        text = _shown(shape)
+        text = pictured(shape) if local(shape) == "pic" else _shown(shape)
         if text and placeholder not in _EVERY_SLIDE:
             (titles if placeholder in _TITLES else texts).append(text)
     return titles, texts
@@ -67,8 +79,6 @@ def _shapes(parent: Element | None) -> Iterator[Element]:
 
 
 def _shown(shape: Element) -> str:
-    if local(shape) == "pic":
-        return described(attribute(child(shape, "nvPicPr", "cNvPr"), "descr"))
     return _table(shape) if local(shape) == "graphicFrame" else _paragraphs(child(shape, "txBody"))
 
 

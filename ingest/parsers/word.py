@@ -1,4 +1,5 @@
-"""Word files (.docx): paragraphs with their headings and clause numbers, tables, footnotes, text boxes. Runs no macro and follows no link.
+"""Word files (.docx): paragraphs with their headings and clause numbers, tables, footnotes, text boxes, where pictures are. Runs no macro
+and follows no link.
 
 What Word shows when all changes are accepted: insertions are read, deletions, hidden text and comments are not. Page headers and footers
 are left out, since they say the same on every page. Word files have no pages: a program makes those when it shows them.
@@ -13,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from ingest.limits import Limits
 from ingest.parsers.described import described
-from ingest.parsers.package import Element, Package, attribute, child, damaged, local, opened
+from ingest.parsers.package import Element, Package, Relation, attribute, child, damaged, local, opened
 from ingest.parsers.tables import table_text
 from ingest.parsers.word_numbers import Numbers
 
@@ -64,7 +65,9 @@ def _reader(package: Package, main: str) -> _Reader:
         return package.xml_if_there(str(folder / name))
 
     notes = _notes(beside("footnotes.xml"), "footnote") | _notes(beside("endnotes.xml"), "endnote")
-    return _Reader(_styles(beside("styles.xml")), Numbers.of(beside("numbering.xml")), notes)
+    parts = {"document": main, "footnotes": str(folder / "footnotes.xml"), "endnotes": str(folder / "endnotes.xml")}
+    related = {root: package.relations(part) for root, part in parts.items()}
+    return _Reader(_styles(beside("styles.xml")), Numbers.of(beside("numbering.xml")), notes, package, related)
 
 
 def _notes(root: Element | None, kind: str) -> dict[tuple[str, str], Element]:
@@ -78,6 +81,8 @@ class _Reader:
     styles: dict[str, _Style]
     numbers: Numbers
     notes: dict[tuple[str, str], Element]
+    package: Package
+    related: dict[str, dict[str, Relation]]  # by the name of a part's first element: what the part refers to, by id
     noted: int = 0
     waiting: list[Element] = field(default_factory=list)  # notes and text boxes that the paragraph being read refers to
     in_list: bool = False
@@ -169,9 +174,24 @@ class _Reader:
             elif name == "txbxContent":
                 self.waiting.append(found)
             elif name == "docPr":
-                yield described(attribute(found, "descr"))
+                yield from self._drawn(found)
+            elif name == "imagedata":
+                yield self._picture(found, attribute(found, "id"), attribute(found, "title"))
             elif name not in _LEFT_OUT and not _is_hidden(found):
                 yield from self._pieces(found)
+
+    def _drawn(self, properties: Element) -> Iterator[str]:
+        """The pictures of a drawing, of which its properties say what it shows."""
+        words, drawing = attribute(properties, "descr"), properties.getparent()
+        for blip in drawing.iter("{*}blip"):
+            if next(blip.iterancestors("{*}inline", "{*}anchor"), None) is drawing:  # and not in a text box of it
+                yield self._picture(blip, attribute(blip, "embed"), words)
+                words = None
+        yield described(words)
+
+    def _picture(self, element: Element, id: str | None, words: str | None) -> str:
+        relation = self.related.get(local(element.getroottree().getroot()), {}).get(id or "")
+        return self.package.picture(relation.target if relation else "", words)
 
     def _reference(self, kind: str, id: str) -> str:
         note = self.notes.pop((kind, id), None)

@@ -24,7 +24,8 @@ _SAME_LINE = 0.5  # of the lower box's height: words that overlap by more stand 
 
 @dataclass(frozen=True, slots=True)
 class PageMap:
-    """The places of one document. `words` (WORD_ROW [words]) may be a memory map; `line_starts` is empty for paged files."""
+    """The places of one document. `words` (WORD_ROW [words]) may be a memory map; `line_starts` is empty for paged files. `pages` are the
+    pictures of a file without pages, and `words` what was read of them."""
 
     kind: Kind
     pages: tuple[PageSummary, ...]
@@ -36,17 +37,20 @@ class PageMap:
         """Reads a page map from disk. Raises FileNotFoundError if the document was not parsed."""
         stored = _stored(parsed)
         kind, pages = Kind(stored["kind"]), _pages(stored)
+        words = np.load(parsed.words, mmap_mode="r") if pages else np.zeros(0, dtype=WORD_ROW)
         if kind is Kind.PAGED:
-            return cls(kind, pages, np.load(parsed.words, mmap_mode="r"), np.zeros(0, dtype=np.int64))
+            return cls(kind, pages, words, np.zeros(0, dtype=np.int64))
         with parsed.text.open(encoding="utf-8", newline="") as file:
-            return cls(kind, pages, np.zeros(0, dtype=WORD_ROW), line_starts(file.read()))
+            return cls(kind, pages, words, line_starts(file.read()))
 
     def place(self, start: int, end: int) -> Place:
-        """Where the characters start..end stand. A paged place names the page of its first character; boxes may be on later ones."""
+        """Where the characters start..end stand. A paged place names the page of its first character; boxes may be on later ones, or on
+        the pictures that a file without pages shows."""
+        boxes = tuple(self._boxes(start, end))
         if self.kind is Kind.PAGED:
-            return Place(self.page_of(start), tuple(self._boxes(start, end)), None, None)
+            return Place(self.page_of(start), boxes, None, None)
         first, last = self._line_of(start), self._line_of(max(start, end - 1))
-        return Place(None, (), first, last)
+        return Place(None, boxes, first, last)
 
     def page_of(self, character: int) -> int:
         """The 1-based page that holds a character; the separator after a page belongs to it."""
@@ -88,7 +92,7 @@ class PageMap:
 
 
 def read_pages(parsed: ParsedFiles) -> tuple[PageSummary, ...]:
-    """The pages of a written page map; none for code and text."""
+    """The pages of a written page map; for a file without pages, the pictures in it."""
     return _pages(_stored(parsed))
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from tests.ingest import packages, pdfs
 from tests.ingest.test_book import book
+from tests.ingest.test_embedded import coloured, novel, word
 from tests.ingest.test_mail import mail
 from tests.ingest.test_open_document import OUTLINE, document, paragraph
 from tests.ingest.test_sheets import saved, workbook
@@ -73,12 +74,14 @@ SEEDS: dict[str, Callable[[], bytes]] = {
     "scan.pdf": pdfs.scan,
     "a.docx": lambda: packages.word(contract),
     "b.docx": lambda: numbered("".join(item("x", depth % 3) for depth in range(9)), CLAUSES),
+    "c.docx": lambda: word(coloured(), coloured(form="GIF"), coloured(8, 8)),
     "a.xlsx": lambda: saved(workbook(S=[["a", "b"], [1, 2.5], ["x", None]])),
     "a.pptx": lambda: saved_slides(presentation()),
     "a.odt": lambda: document(f'<text:h text:outline-level="1">H</text:h>{paragraph("x")}', outline=OUTLINE),
     "a.ods": open_sheet,
     "a.odp": open_slides,
     "a.epub": book,
+    "b.epub": lambda: novel('<img src="../pictures/a_b.png" alt="A map"/>'),
     "a.html": lambda: PAGE.encode(),
     "a.eml": letter,
     "a.rtf": lambda: RICH,

@@ -1,4 +1,4 @@
-"""Pictures in files that are read as text: counted, said, and nothing else."""
+"""Pictures in office files and books that nobody reads or sees: counted, and said."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ def picture() -> io.BytesIO:
     return target
 
 
-def test_a_word_file_says_how_many_pictures_nobody_reads(stored: Callable[[bytes], DocumentFolder]) -> None:
+def test_a_word_file_says_how_many_pictures_nobody_sees(stored: Callable[[bytes], DocumentFolder]) -> None:
     content = packages.word(lambda document: (document.add_paragraph("The fee is 40 euros."), document.add_picture(picture())))
     summary = read_document("a.docx", "", stored(content), ByteTokenizer())
-    assert summary.notes == ("The picture in this file is neither read nor shown, only its words are. A PDF printed from it has both.",)
+    assert summary.notes == (
+        "A picture in this file is neither read nor shown: it is too small, damaged, a drawing, or not in its text. "
+        "A PDF printed from it has what can be seen.",
+    )
     plain = packages.word(lambda document: document.add_paragraph("The fee is 40 euros."))
     assert read_document("a.docx", "", stored(plain), ByteTokenizer()).notes == ()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from docx.document import Document as WordDocument
 from fpdf import FPDF
 from PIL import Image, ImageDraw
 from pypdf import PdfReader, PdfWriter, Transformation
@@ -32,7 +33,7 @@ from ingest.progress import Progress
 from ingest.prompt.pictures import Seeing
 from ingest.storage import DocumentFolder
 from tests.engine.models import save_model
-from tests.ingest import pdfs
+from tests.ingest import packages, pdfs
 
 Stored = Callable[[bytes], DocumentFolder]
 WORDS = [(72.0, 72.0 + 20 * line, f"Line {line} of a page that says what it means in words.") for line in range(12)]
@@ -260,6 +261,29 @@ def test_a_long_page_has_its_image_once(stored: Stored, tmp_path: Path, tokenize
     assert [len(chunk.images) for chunk in chunks] == [0, 1, *[0] * (len(chunks) - 2)]
     text = folder.parsed.text.read_text()
     assert "".join(text[chunk.start_char : chunk.end_char] for chunk in chunks) == text
+
+
+def test_a_model_that_sees_is_shown_the_pictures_in_a_text(stored: Stored, tmp_path: Path, tokenizer: Tokenizer, seeing: Seeing) -> None:
+    """But not the small ones."""
+    chart, icon = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (400, 300), "red").save(chart, "PNG")
+    Image.new("RGB", (64, 64), "blue").save(icon, "PNG")
+
+    def write(made: WordDocument) -> None:
+        made.add_paragraph("The notice is ninety days.")
+        for drawn in (icon, chart):
+            made.add_picture(drawn)
+        made.add_paragraph("The end.")
+
+    folder = stored(packages.word(write))
+    read_seeing(folder, tokenizer, seeing)
+    _, chunks = chunks_of(folder, tmp_path)
+    text = folder.parsed.text.read_text()
+    assert [len(chunk.images) for chunk in chunks] == [0, 1]
+    bodies = [text[chunk.start_char : chunk.end_char] for chunk in chunks]
+    assert bodies == ["The notice is ninety days.\n\n[picture 1]\n\n[picture 2]", "\n\nThe end.\n\n"]
+    with Image.open(chunks[1].images[0].path) as image:
+        assert image.size == (400, 300)
 
 
 def test_the_engine_reads_the_images_on_the_way_to_an_answer(

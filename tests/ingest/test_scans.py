@@ -115,7 +115,7 @@ def test_the_pages_of_a_tiff_are_read(stored: Stored) -> None:
 def test_a_page_that_is_not_read_says_so_and_the_others_go_on(stored: Stored, limits: Limits) -> None:
     summary = read_document("a.pdf", "", stored(bound("Born digital.", picture(), "The end.")), ByteTokenizer(), limits=limits)
     assert [page.reading for page in summary.pages] == [Reading.FILE, Reading.UNREAD, Reading.FILE]
-    assert summary.notes == ("Page 2 is a scan that was not read; it can be looked at but not quoted.",)
+    assert summary.notes == ("Page 2 was not read by OCR; it can be looked at but not quoted.",)
 
 
 def test_nothing_is_started_for_pages_whose_text_is_good(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -168,6 +168,11 @@ def test_ocr_leaves_no_id_of_the_machine_and_reports_to_nobody(tmp_path: Path) -
     done = subprocess.run(command, input='{"page": 1}\n', capture_output=True, text=True, cwd=ROOT, env=own, check=True)
     assert "turbine" in done.stdout
     assert not list(home.rglob("*"))
+
+
+def test_a_page_on_which_ocr_finds_nothing_was_read(tmp_path: Path) -> None:
+    page = ParsedPage(1, "", 595.0, 842.0, has_image=True, wants_ocr=True)
+    assert _answer(page, PageLines((), 0, 0.0), tmp_path) == page
 
 
 def test_it_passes_between_processes_as_it_is() -> None:

@@ -1,5 +1,5 @@
-"""What in a text only says how it is built: the marks before headings, the bars and rules of tables. They stay where they are, since a
-quote is marked by its characters, and stand back. Knows no document."""
+"""What in a text only says how it is built: the marks before headings, the bars and rules of tables, the lines around a picture's words.
+They stay where they are, since a quote is marked by its characters, and stand back. Knows no document."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import re
 from collections.abc import Iterator
 
 MARK, HEADING = "built", "heading"  # CSS classes
-_LINE = re.compile(r"^(?P<mark>#{1,6} +)(?P<title>.+)$|^(?P<rule>\|(?: ?:?-{3,}:? ?\|)+)[ \t]*$|^(?P<row>\|.*\|)[ \t]*$", re.MULTILINE)
+_LINE = re.compile(
+    r"^(?P<mark>#{1,6} +)(?P<title>.+)$"
+    r"|^(?P<rule>\|(?: ?:?-{3,}:? ?\|)+|\[(?:words in|end of) picture [0-9]+\])[ \t]*$"
+    r"|^(?P<row>\|.*\|)[ \t]*$",
+    re.MULTILINE,
+)
 
 
 def built_pieces(text: str) -> list[tuple[str, str]]:

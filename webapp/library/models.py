@@ -146,7 +146,8 @@ class PageReading(models.TextChoices):
 
 
 class Page(Row):
-    """One page of a paged document and its span in the document's text. Width and height in points."""
+    """One page of a paged document and its span in the document's text; or a picture in one without pages, and its words' span. Width and
+    height in points."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="pages")
     number = models.PositiveIntegerField()

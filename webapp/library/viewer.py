@@ -7,11 +7,13 @@ Knows no request and no HTML.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
+from django.utils.translation import gettext
 from numpy.typing import NDArray
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_for_filename
@@ -33,6 +35,7 @@ COLOURED_WHOLE_CHARS = 400_000
 # One line of a megabyte is data: it is shown cut, or it would hold up the page.
 LINE_CHARS = 5_000
 IMAGE_WIDTH = PANE
+_CSS_PIXELS = 96 / 72  # to a point
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,23 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewedPicture:
+    """A picture under the line that shows it. Width and height in CSS pixels; `outline` and `reading` as of a page."""
+
+    number: int
+    width: int
+    height: int
+    outline: str
+    reading: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     number: int
     pieces: list[Piece]
     marked: bool
     first_marked: bool
+    pictures: list[ViewedPicture] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +245,28 @@ def _lines(document: Document, wanted: int | None, start: int, end: int, run: in
     window_start = starts[first - 1]
     window_end = starts[last] if last < count else len(text)
     pieces = _coloured(document, text, window_start, window_end)
-    return View(document.kind, first, last, count, wanted, start, end, lines=_cut(pieces, first, window_start, start, end))
+    lines = _cut(pieces, first, window_start, start, end)
+    for picture, at in _pictures(document, window_start, window_end, start, end):
+        lines[min(bisect_right(starts, at), last) - first].pictures.append(picture)
+    return View(document.kind, first, last, count, wanted, start, end, lines=lines)
+
+
+def _pictures(document: Document, first: int, last: int, start: int, end: int) -> Iterator[tuple[ViewedPicture, int]]:
+    """The pictures that stand between two characters, and at which; those of start..end are marked."""
+    rows = list(document.pages.filter(start_char__range=(first, last - 1)).order_by("number")) if document.kind == Kind.TEXT else []
+    boxes: dict[int, list[Box]] = {}
+    if any(row.start_char < end and start < row.end_char for row in rows) and (page_map := _page_map(document)) is not None:
+        for number, box in page_map.place(start, end).boxes:
+            boxes.setdefault(number, []).append(box)
+    for row in rows:
+        size = round(row.width * _CSS_PIXELS), round(row.height * _CSS_PIXELS)
+        yield ViewedPicture(row.number, *size, outline(boxes.get(row.number, [])), _picture_read(row)), row.start_char
+
+
+def _picture_read(row: Page) -> str:
+    if row.reading == PageReading.UNREAD:
+        return gettext("Not read by OCR")
+    return row.get_reading_display() if row.reading != PageReading.FILE else ""
 
 
 def _line_starts(text: str) -> list[int]:

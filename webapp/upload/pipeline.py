@@ -31,7 +31,7 @@ from engine.remote.address import from_environment
 from engine.tokenizer import Tokenizer
 from ingest.document import index_document, open_prompt, read_document
 from ingest.errors import PasswordNeeded
-from ingest.model import DocumentSummary
+from ingest.model import DocumentSummary, Kind
 from ingest.page_images import page_images_from
 from ingest.progress import Progress, Report
 from ingest.prompt.pictures import Seeing
@@ -136,7 +136,7 @@ def _record(document: Document, summary: DocumentSummary) -> None:
         state=DocumentState.PARSED,
         kind=summary.kind.value,
         notes=list(summary.notes),
-        page_count=len(summary.pages),
+        page_count=len(summary.pages) if summary.kind is Kind.PAGED else 0,
         line_count=summary.lines,
         token_count=summary.tokens,
         chunk_count=summary.chunks,
