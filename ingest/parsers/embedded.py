@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import zipfile
+from functools import cached_property
 from pathlib import Path
 
 from ingest.errors import IngestError
@@ -23,7 +24,7 @@ _SHOWS_MORE = 56_000.0  # square points, 100,000 pixels: a smaller one is not wo
 
 
 class TakenOut:
-    """The pictures of one document, taken into `context.pictures` as they come; none where that is None."""
+    """The pictures of one document, taken into `context.pictures` as they come; none where that is None. To be closed."""
 
     def __init__(self, source: Path, context: ParserContext) -> None:
         self._source = source
@@ -32,6 +33,10 @@ class TakenOut:
         self._numbers: dict[int, int | None] = {}  # by place in the package; None for one that is left out
         self._count = 0
         self._bytes = 0
+
+    def close(self) -> None:
+        if "_package" in self.__dict__:
+            self._package.close()
 
     def placed(self, text: str) -> tuple[str, tuple[Embedded, ...]]:
         """A part's text with the numbers of its pictures, and those that no part before it showed."""
@@ -73,15 +78,19 @@ class TakenOut:
     def _copied(self, place: int, target: Path) -> bool:
         """A part has no more bytes than the package's directory says."""
         try:
-            with zipfile.ZipFile(self._source) as archive:
-                entry = archive.infolist()[place]
-                if entry.file_size > min(self._limits.file_bytes, self._limits.archive_bytes - self._bytes):
-                    return False
-                with archive.open(entry) as part, target.open("wb") as file:
-                    shutil.copyfileobj(part, file)
+            entry = self._package.infolist()[place]
+            if entry.file_size > min(self._limits.file_bytes, self._limits.archive_bytes - self._bytes):
+                return False
+            with self._package.open(entry) as part, target.open("wb") as file:
+                shutil.copyfileobj(part, file)
         except (*BROKEN, IndexError):
             return False
         return True
+
+    @cached_property
+    def _package(self) -> zipfile.ZipFile:
+        """Opened once: its directory may be long."""
+        return zipfile.ZipFile(self._source)
 
 
 def _size(target: Path, picture_pixels: int) -> tuple[float, float] | None:

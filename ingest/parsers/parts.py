@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +34,13 @@ class PartsParser:
         return 0
 
     def parse(self, source: Path, context: ParserContext) -> Iterator[ParsedPage]:
-        found, taken_out = False, TakenOut(source, context)
-        for number, part in enumerate(self.read(source, context.limits), 1):
-            text, pictures = taken_out.placed(part)
-            text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-            check_lines(text, context.limits)
-            found = found or bool(text.strip())
-            yield ParsedPage(number, text, pictures=pictures)
+        found = False
+        with closing(TakenOut(source, context)) as taken_out:
+            for number, part in enumerate(self.read(source, context.limits), 1):
+                text, pictures = taken_out.placed(part)
+                text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+                check_lines(text, context.limits)
+                found = found or bool(text.strip())
+                yield ParsedPage(number, text, pictures=pictures)
         if not found:
             raise FileRefused(_NOTHING)

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 
 import pytest
+from docx.document import Document as WordDocument
 from PIL import Image
 from pptx import Presentation
 from pptx.util import Inches
@@ -27,7 +28,7 @@ def picture() -> io.BytesIO:
 
 
 def word(description: str) -> bytes:
-    def write(made: packages.WordDocument) -> None:
+    def write(made: WordDocument) -> None:
         made.add_paragraph("Before.")
         made.add_picture(picture())
         for properties in made.element.iter("{*}docPr"):
