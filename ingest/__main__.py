@@ -17,7 +17,7 @@ from engine.events import AnswerEvent, Done, Located, Tier
 from engine.face import EngineFace
 from engine.prompt import Prompt
 from engine.tokenizer import Tokenizer
-from ingest.ask import Answered, AnswerFailed, ask, home_folder, model_folder, open_engine, place_name
+from ingest.ask import Answered, AnswerFailed, ask, doubts, home_folder, model_folder, open_engine, place_name
 from ingest.console import Console
 from ingest.limit_settings import LimitSettingWrong
 from ingest.page_images import PageImagesWrong
@@ -130,9 +130,7 @@ def _text(answered: Answered) -> str:
     if not answered["found"]:
         nearest = [f"  {place_name(place)}" for place in answered["located"][:3]]
         return "\n".join([f"Not found ({read}).", *(["The nearest passages:", *nearest] if nearest else [])])
-    quotes = [
-        f"\n  {place_name(cited)}{'' if cited['verified'] else ' (unverified)'}\n  “{cited['quote']}”" for cited in answered["citations"]
-    ]
+    quotes = [f"\n  {place_name(cited)}{doubts(cited)}\n  “{cited['quote']}”" for cited in answered["citations"]]
     return "\n".join([answered["answer"], *quotes, f"\n{read}"])
 
 

@@ -13,11 +13,17 @@ from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quo
 from engine.face import EngineFace
 from engine.loading.bundled import default_folder
 from engine.prompt import Prompt
+from ingest.model import BY_OCR, Reading
 from ingest.prompt.page_map import PageMap
 from ingest.sources import Source
 
 Answered = dict[str, Any]
 """The object that `ask --json` prints."""
+_READ: dict[str, str] = {
+    Reading.OCR: " (read by OCR)",
+    Reading.UNCERTAIN: " (read by OCR, some words uncertain)",
+    Reading.POOR: " (read by OCR, but badly: compare with the picture)",
+}
 
 
 class AnswerFailed(Exception):
@@ -73,6 +79,8 @@ class SourcePlaces:
             found |= {"path": source.path or source.name, "first_line": place.first_line, "last_line": place.last_line}
         elif source.path:
             found |= {"path": source.path}
+        if place.reading in BY_OCR:
+            found |= {"reading": place.reading.value}
         return found
 
     def located(self, located: Located) -> Answered:
@@ -138,6 +146,11 @@ def place_name(cited: Answered) -> str:
     if cited["page"] is not None:
         return f"{name}, page {cited['page']}"
     return f"{name}, {_lines(cited['first_line'], cited['last_line'])}"
+
+
+def doubts(cited: Answered) -> str:
+    """What is to be said after a citation's place: '' of what stands there word for word in the file's own words."""
+    return ("" if cited["verified"] else " (unverified)") + _READ.get(cited.get("reading", ""), "")
 
 
 def _lines(first: int, last: int) -> str:

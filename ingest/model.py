@@ -27,6 +27,10 @@ class Reading(StrEnum):
     UNREAD = "unread"  # the page shows more than its text says, and nothing could be read of it
 
 
+BY_OCR = frozenset({Reading.OCR, Reading.UNCERTAIN, Reading.POOR})
+"""What a quote of such a page stands in is what OCR read, and may differ from what is printed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A run of characters of a page's text (offsets in that text) and where it stands on the page."""
@@ -100,9 +104,11 @@ class DocumentSummary:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a character span stands: its page, or its lines. Boxes are on pages, or on the pictures in text. All numbers are 1-based."""
+    """Where a character span stands: its page, or its lines. Boxes are on pages, or on the pictures in text. All numbers are 1-based.
+    `reading`: the least sure of what its characters come from."""
 
     page: int | None
     boxes: tuple[tuple[int, Box], ...]
     first_line: int | None
     last_line: int | None
+    reading: Reading = Reading.FILE

@@ -19,6 +19,7 @@ from ingest.model import Box, Kind, PageSummary, Place, Reading, Word
 from ingest.prompt.word_file import WORD_ROW, write_words
 from ingest.storage import ParsedFiles
 
+_UNSURE = (Reading.UNREAD, Reading.FILE, Reading.OCR, Reading.UNCERTAIN, Reading.POOR)
 _SAME_LINE = 0.5  # of the lower box's height: words that overlap by more stand on one line
 
 
@@ -46,11 +47,11 @@ class PageMap:
     def place(self, start: int, end: int) -> Place:
         """Where the characters start..end stand. A paged place names the page of its first character; boxes may be on later ones, or on
         the pictures that a file without pages shows."""
-        boxes = tuple(self._boxes(start, end))
+        boxes, reading = tuple(self._boxes(start, end)), self._reading(start, end)
         if self.kind is Kind.PAGED:
-            return Place(self.page_of(start), boxes, None, None)
+            return Place(self.page_of(start), boxes, None, None, reading)
         first, last = self._line_of(start), self._line_of(max(start, end - 1))
-        return Place(None, boxes, first, last)
+        return Place(None, boxes, first, last, reading)
 
     def page_of(self, character: int) -> int:
         """The 1-based page that holds a character; the separator after a page belongs to it."""
@@ -71,6 +72,12 @@ class PageMap:
             raise IndexError(f"page {number} of {len(self.pages)}")
         page = self.pages[number - 1]
         return page.start_char, page.end_char
+
+    def _reading(self, start: int, end: int) -> Reading:
+        """The least sure of the pages or pictures whose text the characters touch. A page that was not read says what its file says."""
+        first = bisect_right(self.pages, start, key=lambda page: page.end_char)
+        last = bisect_left(self.pages, max(end, start + 1), key=lambda page: page.start_char)
+        return max((page.reading for page in self.pages[first:last]), key=_UNSURE.index, default=Reading.FILE)
 
     def _line_of(self, character: int) -> int:
         return int(np.searchsorted(self.line_starts, character, side="right"))

@@ -16,13 +16,14 @@ import pytest
 
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Timings, Usage
 from engine.prompt import Prompt
-from ingest.ask import AnswerFailed, ask, place_name
+from ingest.ask import AnswerFailed, ask, doubts, place_name
 from ingest.passwords import Passwords, passwords_in
 from ingest.progress import Progress, silent
 from ingest.sources import Sources, prompt_over, read_sources
 from tests.ingest import pdfs
 from tests.ingest.conftest import ByteTokenizer
-from tests.ingest.test_scans import picture
+from tests.ingest.test_scans import bound, picture
+from tests.ingest.test_scans import picture as scanned
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -88,6 +89,15 @@ def test_it_cites_lines_where_there_are_no_pages(
     (cited,) = asked(files, tmp_path / "home", question)["citations"]
     assert place.items() <= cited.items()
     assert place_name(cited) == words
+
+
+def test_a_quote_that_ocr_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "scan.pdf").write_bytes(bound("Born digital.", scanned()))
+    answered = asked([tmp_path / "scan.pdf"], tmp_path / "home", "repair the turbine")
+    (cited,) = answered["citations"]
+    assert (cited["reading"], doubts(cited)) == ("ocr", " (read by OCR)")
+    (own,) = asked([tmp_path / "scan.pdf"], tmp_path / "home", "Born")["citations"]
+    assert ("reading" in own, doubts(own), doubts(own | {"verified": False})) == (False, "", " (unverified)")
 
 
 def test_it_raises_what_the_engine_says_when_it_fails(files: list[Path], tmp_path: Path) -> None:

@@ -274,12 +274,12 @@ def test_a_quote_from_a_picture_is_marked_on_it_and_has_lines(read: tuple[Docume
     start, first = text.index("repair the turbine"), printed.text.index("repair")
     place = page_map.place(start, start + len("repair the turbine"))
     words = [word.box for word in printed.words if first <= word.start < first + len("repair the turbine")]
-    assert (place.page, place.first_line, place.last_line) == (None, 7, 7)
+    assert (place.page, place.first_line, place.last_line, place.reading) == (None, 7, 7, Reading.OCR)
     ((number, box),) = place.boxes
     assert number == 1
     assert box[::2] == pytest.approx((words[0][0], words[-1][2]), abs=0.012)
     assert box[1] - 0.005 < words[0][1] < words[0][3] < box[3] + 0.005
-    assert page_map.place(0, 7).boxes == ()
+    assert (page_map.place(0, 7).boxes, page_map.place(0, 7).reading) == ((), Reading.FILE)
 
 
 def test_it_can_be_looked_at(read: tuple[DocumentFolder, DocumentSummary]) -> None:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.document import read_document
-from ingest.model import DocumentSummary, Kind, PageSummary, Word
-from ingest.prompt.page_map import PageMap, word_rows, write_page_map
+from ingest.model import DocumentSummary, Kind, PageSummary, Reading, Word
+from ingest.prompt.page_map import PageMap, line_starts, word_rows, write_page_map
+from ingest.prompt.word_file import WORD_ROW
 from ingest.storage import DocumentFolder, ParsedFiles
 from tests.ingest import pdfs
 from tests.ingest.conftest import ByteTokenizer
@@ -67,6 +69,33 @@ def words_of(pages: list[list[str]]) -> list[tuple[int, int, int, int]]:
         found += [(number, round(word.box[1] * 100), offset + word.start, offset + word.end) for word in page_words(words)]
         offset += len("\n".join(words)) + 1
     return found
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "reading"),
+    [
+        (0, 5, Reading.FILE),
+        (8, 12, Reading.OCR),
+        (8, 25, Reading.POOR),
+        (12, 18, Reading.OCR),
+        (22, 22, Reading.POOR),
+        (32, 35, Reading.UNREAD),
+        (20, 35, Reading.POOR),
+    ],
+)
+def test_a_place_is_as_sure_as_the_least_sure_of_its_pages(start: int, end: int, reading: Reading) -> None:
+    readings = (Reading.FILE, Reading.OCR, Reading.POOR, Reading.UNREAD)
+    pages = [PageSummary(number, 10 * number, 10 * number + 9, 1, 1, True, reading=each) for number, each in enumerate(readings)]
+    page_map = PageMap(Kind.PAGED, tuple(pages), np.zeros(0, dtype=WORD_ROW), np.zeros(0, dtype=np.int64))
+    assert page_map.place(start, end).reading is reading
+
+
+def test_only_the_words_of_a_picture_are_read_by_ocr_in_a_text() -> None:
+    picture = PageSummary(1, 10, 20, 1, 1, True, reading=Reading.UNCERTAIN)
+    page_map = PageMap(Kind.TEXT, (picture,), np.zeros(0, dtype=WORD_ROW), line_starts("x" * 40))
+    spans = [(0, 10), (5, 11), (12, 15), (19, 30), (20, 30)]
+    found = [page_map.place(*span).reading is Reading.UNCERTAIN for span in spans]
+    assert found == [False, True, True, True, False]
 
 
 def test_it_gives_one_box_a_line(read: Read) -> None:

@@ -119,7 +119,7 @@ def test_it_asks_every_document_every_question_and_keeps_each_answer_with_its_ci
     assert set(kept) == {(f"{name}.txt", number) for name in "abc" for number in (0, 1)}
     found, unfound = kept["b.txt", 0], kept["b.txt", 1]
     assert (found.answer, found.found, found.confidence, found.nearest, found.read_tokens) == ("90 days", True, 0.8, {}, 30)
-    place = {"page": None, "first_line": 3, "last_line": 3, "start_char": START, "end_char": START + len(QUOTE)}
+    place = {"page": None, "first_line": 3, "last_line": 3, "start_char": START, "end_char": START + len(QUOTE), "reading": "file"}
     assert found.citations == [{"number": 1, "quote": QUOTE, "verified": True} | place]
     assert (unfound.answer, unfound.found, unfound.citations, unfound.nearest) == ("", False, [], {"text": QUOTE} | place)
     job = Job.objects.get(id=saved.job_id)

@@ -9,10 +9,13 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
+from engine.events import Quote
 from tests.ingest.test_embedded import coloured, word
 from tests.ingest.test_scans import picture as scanned
+from tests.webapp.test_answering import Scripted, done, run
 from tests.webapp.test_upload import accepted, parse
 from webapp.accounts.models import User
+from webapp.ask.services import question_ask
 from webapp.library.models import Collection, Document
 from webapp.library.viewer import view_document
 
@@ -53,6 +56,15 @@ def test_they_stand_under_the_lines_that_show_them_and_a_quote_is_marked(letter:
         assert image.size == (120, 90)
     client.force_login(bob)
     assert client.get(address).status_code == 404
+
+
+def test_a_quote_of_one_says_that_ocr_read_it(letter: Document, collection: Collection, alice: User) -> None:
+    text = letter.folder.parsed.text.read_text()
+    start = text.index("repair the turbine")
+    quotes = [Quote(str(letter.id), at, at + 6, text[at : at + 6], verified=True) for at in (start, 0)]
+    answer = question_ask(collection=collection, owner=alice, text="Who repairs it?").answer
+    saved = run(answer, Scripted(*quotes, done()))
+    assert [citation.reading for citation in saved.citations.all()] == ["ocr", "file"]
 
 
 def test_without_a_quote_nothing_is_marked_on_them(letter: Document) -> None:

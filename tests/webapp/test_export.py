@@ -191,6 +191,7 @@ def test_its_csv_has_a_line_a_citation(question: Question, browser: Client) -> N
         "last line": "",
         "quote": "ninety (90) days’ prior\nwritten notice",
         "verified": "yes",
+        "reading": "file",
         "model": "smollm2-135m-instruct",
         "asked at": "",
     }
@@ -216,6 +217,15 @@ def test_its_word_file_has_headings_quotes_and_places(question: Question, browse
     assert by_style["Quote"] == ["notice_period = 90"]
     assert "1. contract.pdf, page 4 (verified: it stands so in the document)" in by_style["Facts"]
     assert "2. src/terms.py, lines 12-14 (unverified: it was not found in the document)" in by_style["Facts"]
+
+
+def test_a_quote_that_ocr_read_says_so(question: Question, browser: Client) -> None:
+    question.answer.citations.filter(number=1).update(reading="uncertain")
+    said = "verified: it stands so in the document · Read by OCR, some words uncertain"
+    assert said in written(question)
+    assert said in " ".join(paragraph.text for paragraph in docx.Document(io.BytesIO(taken(browser, question, "docx"))).paragraphs)
+    assert question_record(question)["answer"]["citations"][0]["reading"] == "uncertain"
+    assert ",uncertain," in taken(browser, question, "csv").decode()
 
 
 def test_its_pdf_has_the_answer_and_an_outline(question: Question, browser: Client) -> None:
@@ -389,6 +399,13 @@ def test_its_table_says_what_people_said_of_it(sweep: Sweep, browser: Client) ->
     assert second[2] == "not asked: torn"
     rows = list(openpyxl.load_workbook(io.BytesIO(taken_table(browser, sweep, "xlsx"))).active.values)
     assert [rows[0][3], *rows[1][3:6]] == ["=How much?", "90", "page 3", "ninety days"]
+
+
+def test_a_table_says_which_quotes_ocr_read(sweep: Sweep, browser: Client) -> None:
+    cell = Cell.objects.get(answer="90")
+    cell.citations[0]["reading"] = "ocr"
+    cell.save()
+    assert "page 3 · Read by OCR" in taken_table(browser, sweep, "csv").decode()
 
 
 def test_its_papers_have_page_references(sweep: Sweep, browser: Client) -> None:

@@ -359,6 +359,15 @@ def test_it_says_that_a_quote_is_not_verified(collection: Collection, browser: C
     assert "unsure" in html
 
 
+@pytest.mark.parametrize(("reading", "said"), [("poor", "Read by OCR, but badly: compare with the picture"), ("ocr", "Read by OCR")])
+def test_it_says_that_a_quote_was_read_by_ocr(collection: Collection, browser: Client, reading: str, said: str) -> None:
+    answer = answer_of(collection, state=AnswerState.DONE, found=True, text="Because.", confidence=0.5)
+    citation = cite(answer, document_of(collection), reading=reading)
+    assert f"word for word · {said}</span>" in page(browser, "ask-detail", answer.question_id)
+    Citation.objects.filter(id=citation.id).update(reading="file")
+    assert "OCR" not in page(browser, "ask-detail", answer.question_id)
+
+
 def test_it_refuses_a_question_with_a_sentence(collection: Collection, browser: Client) -> None:
     response = browser.post(reverse("ask-question", args=[collection.id]), {"text": "Why?"}, follow=True)
     assert "Nothing can be asked here yet." in response.content.decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext, gettext_lazy
 
+from ingest.model import Reading
 from webapp.core.models import Row
 
 
@@ -99,7 +100,8 @@ class Answer(Row):
 class Citation(Row):
     """A verbatim passage that supports an answer. Outlives its document as text; then it can no longer be opened.
 
-    `page` for paged files, `first_line` and `last_line` for code and text; `start_char`, `end_char` in the document's text.
+    `page` for paged files, `first_line` and `last_line` for code and text; `start_char`, `end_char` in the document's text. `reading`:
+    "file", or how OCR read the words (ingest.model.Reading).
     """
 
     answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="citations")
@@ -114,6 +116,7 @@ class Citation(Row):
     start_char = models.PositiveBigIntegerField()
     end_char = models.PositiveBigIntegerField()
     verified = models.BooleanField(default=False)
+    reading = models.CharField(max_length=10, default=Reading.FILE.value)
 
     class Meta:
         ordering = ["number"]

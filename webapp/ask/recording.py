@@ -17,6 +17,7 @@ from webapp.ask.following import speaks_of
 from webapp.ask.models import Answer, AnswerState, Citation
 from webapp.ask.services import answer_end
 from webapp.library.models import Document
+from webapp.library.page_reading import kept_reading
 
 
 class Recording:
@@ -87,6 +88,7 @@ class Recording:
             "last_line": place.last_line,
             "start_char": start,
             "end_char": end,
+            "reading": kept_reading(place.reading),
         }
 
     def _located(self, event: Located) -> None:
@@ -122,6 +124,7 @@ class Recording:
             start_char=event.start_char,
             end_char=event.end_char,
             verified=event.verified,
+            reading=place["reading"],
         )
         self.citations.append(citation)
         self._tell("citation", _shown(citation))
@@ -168,5 +171,6 @@ class Recording:
 
 def _shown(citation: Citation) -> dict[str, Any]:
     """A citation's fields as plain data, under the names that they have in the row."""
-    names = ("number", "document_name", "document_path", "page", "first_line", "last_line", "quote", "start_char", "end_char", "verified")
-    return {"document_id": str(citation.document_id)} | {name: getattr(citation, name) for name in names}
+    names = ("number", "document_name", "document_path", "page", "first_line", "last_line", "quote", "start_char", "end_char")
+    rest = ("verified", "reading")
+    return {"document_id": str(citation.document_id)} | {name: getattr(citation, name) for name in names + rest}

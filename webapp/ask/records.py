@@ -64,6 +64,7 @@ def _citation_record(citation: Citation) -> dict[str, Any]:
         "start_char": citation.start_char,
         "end_char": citation.end_char,
         "verified": citation.verified,
+        "reading": citation.reading,
     }
 
 

@@ -83,8 +83,8 @@ class Cell(Row):
     """The answer to one question over one document alone; there is none until it has been given.
 
     `question` is its number in the checklist, from 0. `citations` is a list of {number, page, first_line, last_line, quote, start_char,
-    end_char, verified}; `nearest` the best located place of an answer that was not found: {page, first_line, last_line, start_char,
-    end_char, text}, or nothing. `error` says why there is no answer.
+    end_char, verified, reading}; `nearest` the best located place of an answer that was not found: {page, first_line, last_line,
+    start_char, end_char, reading, text}, or nothing. `error` says why there is no answer.
     """
 
     document = models.ForeignKey(SweptDocument, on_delete=models.CASCADE, related_name="cells")

@@ -24,6 +24,7 @@ from webapp.core.model_files import lexical_path
 from webapp.jobs.models import Job
 from webapp.jobs.running import Outcome
 from webapp.library.models import Document
+from webapp.library.page_reading import kept_reading
 
 # Other sweeps have their turn after so long, and after the document at hand.
 SLICE_SECONDS = 60.0
@@ -223,7 +224,7 @@ class _Answering:
         assert self.document.document is not None, "one without files is not asked"
         place = self.page_map(self.document.document).place(start, end)
         lines = {"first_line": place.first_line, "last_line": place.last_line}
-        return {"page": place.page, **lines, "start_char": start, "end_char": end}
+        return {"page": place.page, **lines, "start_char": start, "end_char": end, "reading": kept_reading(place.reading)}
 
 
 def _page_map(document: Document) -> PageMap:

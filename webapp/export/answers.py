@@ -13,6 +13,7 @@ from webapp.ask.selectors import conversation_questions
 from webapp.export.blocks import Block, Cited, Facts, Heading, Plain, Quoted, Said, Sheet, place_said
 from webapp.export.forms import Taken
 from webapp.export.pages import Pages
+from webapp.library.page_reading import read_by_ocr
 
 HEAD = (
     "question",
@@ -27,6 +28,7 @@ HEAD = (
     "last line",
     "quote",
     "verified",
+    "reading",
     "model",
     "asked at",
 )
@@ -89,9 +91,19 @@ def question_rows(question: Question) -> Iterator[Row]:
     for citation in citations:
         place: Row = (citation.page, citation.first_line, citation.last_line)
         verified = "yes" if citation.verified else "no"
-        yield (*said, citation.number, citation.document_name, citation.document_path, *place, citation.quote, verified, *about)
+        yield (
+            *said,
+            citation.number,
+            citation.document_name,
+            citation.document_path,
+            *place,
+            citation.quote,
+            verified,
+            citation.reading,
+            *about,
+        )
     if not citations:
-        yield (*said, *(None,) * 8, *about)
+        yield (*said, *(None,) * 9, *about)
 
 
 def question_blocks(question: Question, pages: Pages, level: int = 1) -> Iterator[Block]:
@@ -104,7 +116,7 @@ def question_blocks(question: Question, pages: Pages, level: int = 1) -> Iterato
         yield Heading(level + 1, gettext("Citations"))
     for citation in citations:
         source = citation.document_path or citation.document_name
-        yield Quoted(citation.number, source, spot(citation), citation.quote, citation.verified)
+        yield Quoted(citation.number, source, spot(citation), citation.quote, citation.verified, read_by_ocr(citation.reading))
         yield from pages.figure(citation.document, citation.page)
     yield Heading(level + 1, gettext("How it was answered"))
     yield Facts(list(_facts(question)))

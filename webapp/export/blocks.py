@@ -44,12 +44,15 @@ class Quoted:
     place: str
     quote: str
     verified: bool
+    reading: str = ""  # how OCR read it, for people
 
     @property
     def checked(self) -> str:
         if self.verified:
-            return gettext("verified: it stands so in the document")
-        return gettext("unverified: it was not found in the document")
+            checked = gettext("verified: it stands so in the document")
+        else:
+            checked = gettext("unverified: it was not found in the document")
+        return f"{checked} · {self.reading}" if self.reading else checked
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext
 
+from ingest.model import Reading
 from webapp.checklist.models import Cell, Sweep, SweptDocument, Verdict
 from webapp.checklist.selectors import coverage
 from webapp.core.templatetags.words import counted
 from webapp.export.blocks import Block, Cited, Facts, Grid, Heading, Plain, Sheet, place_said
 from webapp.export.forms import Taken
 from webapp.export.pages import MOST_PAGES, Pages
+from webapp.library.page_reading import read_by_ocr
 
 DOCUMENTS_AT_ONCE = 100
 WIDTHS = (0.24, 0.22, 0.36, 0.18)
@@ -164,9 +166,11 @@ def _quotes(cell: Cell | None) -> str:
 
 
 def place(citation: dict[str, Any]) -> str:
-    """page 12; line 40; lines 40-58; and what was not found there word for word says so."""
+    """page 12; line 40; lines 40-58; and what was not found there word for word, or read by OCR, says so."""
     words = place_said(citation["page"], citation["first_line"], citation["last_line"])
-    return words if citation["verified"] else gettext("{place} (not verified)").format(place=words)
+    said = words if citation["verified"] else gettext("{place} (not verified)").format(place=words)
+    reading = read_by_ocr(citation.get("reading", Reading.FILE))
+    return f"{said} · {reading}" if reading else said
 
 
 def _judged(cell: Cell | None) -> str:
