@@ -90,12 +90,13 @@ def ready(chat: ChatFormat, corpus: ReadCorpus) -> Ready:
     return Ready(corpus, {place: Job(corpus.passages[place].ids, asked) for place, asked in questions_of(chat, corpus).items()})
 
 
-def corpora(model: Model, data: Path, seed: int, alike: Alike) -> tuple[Ready, Ready]:
+def corpora(model: Model, data: Path, seed: int, alike: Alike, *, backwards: bool = False) -> tuple[Ready, Ready]:
+    """What is trained on and what is held back, both in the documents' order, or the first from its end."""
     random_ = random.Random(seed)  # noqa: S311 (a sample, no secret)
     train, held = split(read_documents(data, random_))
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         apart = read_corpus(model.tokenizer, held, HELD_AMOUNTS, random_, Path(other), alike)
-        made = read_corpus(model.tokenizer, train, AMOUNTS, random_, Path(one), alike)
+        made = read_corpus(model.tokenizer, train[::-1] if backwards else train, AMOUNTS, random_, Path(one), alike)
     return ready(model.chat, made), ready(model.chat, apart)
 
 
@@ -149,7 +150,8 @@ def main() -> None:
     began, console = time.monotonic(), Console()
     settings = Settings(steps=asked.steps, rate=asked.rate, shares=dict(asked.share), seed=asked.seed)
     model = open_model(fetch(), adapter=asked.adapter)
-    train, held = corpora(model, asked.data, asked.seed, Candidates(model, asked.cache / "candidates", console.located))
+    alike = Candidates(model, asked.cache / "candidates", console.located)
+    train, held = corpora(model, asked.data, asked.seed, alike, backwards=asked.backwards)
     encodings = ReadEncodings(asked.cache, model.fingerprint, LAYERS, lambda: Reader(model.decoder, model.chat.prefix, LAYERS))
     encodings.encode(list(held.jobs.values()), console.encoding)
     encodings.encode(list(train.jobs.values()), console.encoding, began + asked.minutes * 60 * SHARES[asked.encode])
@@ -208,6 +210,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--cache", type=Path, default=Path("var/read-encodings"))
     made.add_argument("--adapter", type=Path, help="of the base model, whose head it is to be; it belongs into its folder then")
     made.add_argument("--begin", type=Path, help="a head's file to begin with, fitted on less")
+    made.add_argument("--backwards", action="store_true", help="begin with the documents that a fit cut short by its minutes never came to")
     made.add_argument("--steps", type=int, default=2000)
     made.add_argument("--rate", type=float, default=1e-3)
     made.add_argument("--share", type=share, action="append", default=[], help="SOURCE=NUMBER: draw this source so many times as often")
