@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.looks import looks
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 FIRST, SECOND = "a bridge over the canal", "two bridges over the canal"
 

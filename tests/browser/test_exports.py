@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from tests.browser.looks import looks
 from tests.browser.rows import Rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 DOCUMENTS = 400
 

@@ -17,7 +17,7 @@ from tests.browser.test_whole_way import new_collection, upload
 from tests.processes import ROOT, Longread
 from tests.webapp.access_table import TABLE
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 COLLECTION = "For all"
 # What is no page of HTML, or needs more than an address.

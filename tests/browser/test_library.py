@@ -11,7 +11,7 @@ from tests.browser.looks import looks
 from tests.browser.rows import Rows
 from tests.browser.test_whole_way import new_collection, upload
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 TIDES = {"name": "tides.txt", "mimeType": "text/plain", "buffer": b"High water is at six.\n\nLow water is at noon."}
 TWIN = TIDES | {"name": "tides (copy).txt"}

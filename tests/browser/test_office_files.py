@@ -18,7 +18,7 @@ from tests.ingest.test_mail import mail
 from tests.ingest.test_scans import picture as scanned
 from tests.ingest.test_sheets import saved, workbook
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 
 def lease(document: WordDocument) -> None:

@@ -13,7 +13,7 @@ from tests.browser.looks import looks
 from tests.browser.rows import Rows
 from tests.browser.test_whole_way import new_collection, upload
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 TORN = {"name": "torn-ledger.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4 torn"}
 

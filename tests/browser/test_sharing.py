@@ -12,7 +12,7 @@ from tests.browser.looks import looks
 from tests.browser.rows import Rows
 from tests.browser.test_whole_way import new_collection, upload
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 LEASE = {"name": "lease.txt", "mimeType": "text/plain"}
 

@@ -14,7 +14,7 @@ from tests.chromium import opened
 from tests.processes import Longread, Visitor, wait_for
 from tests.remote_server import Scripted, Slow
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 QUESTION = "How much notice is needed?"
 BEGINNING = "Ninety days"

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.test_whole_way import new_collection, upload
 from tests.processes import ROOT
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 CONTRACT = (ROOT / "samples" / "contract.txt").read_bytes()
 NAMES = [f"contract-{number}.txt" for number in range(2)]

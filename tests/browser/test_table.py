@@ -16,7 +16,7 @@ from tests.browser.looks import looks
 from tests.browser.rows import Rows
 from tests.browser.test_sharing import shelf
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 NOTE = "The annex says sixty."
 

@@ -11,7 +11,7 @@ from tests.browser.looks import looks
 from tests.browser.test_whole_way import new_collection, upload
 from tests.processes import ROOT, Longread
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 SAMPLES = ROOT / "samples"
 SELECTION = "getSelection().toString()"

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.processes import ROOT
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 CONTRACT = ROOT / "samples" / "contract.pdf"
 # The quote is where it can be seen, and not under the head of the source that stays above it.

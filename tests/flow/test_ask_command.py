@@ -17,7 +17,7 @@ from pypdf import PdfWriter
 
 from tests.processes import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.weights]
+pytestmark = pytest.mark.weights
 
 CONTRACT = ROOT / "samples" / "contract.pdf"
 
@@ -51,6 +51,7 @@ def test_it_answers_with_the_quote_and_its_page(tmp_path: Path) -> None:
     assert source_text(tmp_path)[cited["start_char"] : cited["end_char"]] == cited["quote"]
 
 
+@pytest.mark.slow
 def test_it_reads_nothing_twice(tmp_path: Path) -> None:
     first = asked(tmp_path, CONTRACT, "-q", "How much notice is needed to terminate?")
     assert first["timings"]["prefill_s"] > 0
@@ -71,12 +72,14 @@ def locked(tmp_path: Path) -> Path:
 NOTICE = "How much notice is needed to terminate?"
 
 
+@pytest.mark.slow
 def test_a_locked_pdf_is_read_with_a_password_from_standard_input(tmp_path: Path, locked: Path) -> None:
     done = ask(tmp_path, locked, "-q", NOTICE, "--password-file", "-", given="secret 7\n")
     assert done.returncode == 0, done.stderr
     assert "ninety (90) days" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_terminal_asks_for_the_password_and_does_not_show_it(tmp_path: Path, locked: Path) -> None:
     command = [sys.executable, "-m", "ingest", "ask", str(locked), "-q", NOTICE]
     pid, terminal = pty.fork()
@@ -100,12 +103,14 @@ def shown_until(terminal: int, words: bytes) -> bytes:
     return shown
 
 
+@pytest.mark.slow
 def test_it_says_not_found_and_what_it_read(tmp_path: Path) -> None:
     done = ask(tmp_path, CONTRACT, "-q", "Who won the chess tournament in Lisbon?")
     assert done.returncode == 0
     assert "Not found (read" in done.stdout
 
 
+@pytest.mark.slow
 def test_it_goes_on_past_a_bad_file_and_says_what_is_wrong(tmp_path: Path) -> None:
     bad = tmp_path / "note.pdf"
     bad.write_text("This is plain text.")
@@ -116,6 +121,7 @@ def test_it_goes_on_past_a_bad_file_and_says_what_is_wrong(tmp_path: Path) -> No
     assert ask(tmp_path, bad, "-q", "why?").returncode == 2
 
 
+@pytest.mark.slow
 def test_it_names_lines_of_code(tmp_path: Path) -> None:
     answer = asked(tmp_path, ROOT / "samples" / "code", "-q", "How large is the discount for frequent drivers?")
     place = answer["located"][0]
