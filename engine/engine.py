@@ -19,6 +19,7 @@ from engine.cache.codec import codec_named
 from engine.cache.keys import document_key
 from engine.cache.store import DEFAULT_BUDGET_BYTES, ChunkStore
 from engine.calibration import LOCATE_CHUNKS
+from engine.close_way import CloseWay
 from engine.composed import Composed
 from engine.composition import MODE as COMPOSED
 from engine.errors import EngineClosed, EngineError
@@ -60,10 +61,8 @@ class Engine:
         self._exact = self._whole.reader if self._whole else ExactReader(self._reader.runs, model.chat.prefix)
         self._indexer = Indexer(self._reader.runs, model.chat.prefix, model.scan, model.fingerprint) if model.scan else None
         self._way: SpanWay | FreeWay
-        if reading == "spans" and model.reading is not None:
-            self._way = HeadWay(model, self._reader, model.reading, self._indexer)
-        elif reading == "spans":
-            self._way = SpanWay(model, self._reader, self._indexer)
+        if reading == "spans":
+            self._way = _span_way(model, self._reader, self._indexer)
         else:
             self._way = FreeWay(model, self._composed or self._whole or Joined(model), self._indexer)
         self._scheduler = Scheduler(model.decoder)
@@ -232,3 +231,12 @@ class Engine:
             yield from self._composed.reader.prefill(prompt, deadline)
         if isinstance(self._way, SpanWay):
             yield from self._reader.prefill(prompt, deadline)
+
+
+def _span_way(model: Model, reader: ChunkReader, indexer: Indexer | None) -> SpanWay:
+    """By the heads that the model has."""
+    if model.reading is None:
+        return SpanWay(model, reader, indexer)
+    if model.close is None:
+        return HeadWay(model, reader, model.reading, indexer)
+    return CloseWay(model, reader, model.reading, model.close, indexer)

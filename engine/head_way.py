@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from engine.asked import Asked
 from engine.calibration import FOUND_THRESHOLD, LOOK_CHUNKS, READ_CHUNKS, SPAN_TOKENS
@@ -30,6 +30,15 @@ from engine.steps import Steps, Telling
 
 # So many sentences are looked at by the model, the best by what is known before.
 MOST_SENTENCES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A sentence and its words that answer; no sentence where nothing was found. `confidence`: how likely the answer is there."""
+
+    confidence: float
+    sentence: Sentence | None = None
+    words: str = ""
 
 
 class HeadWay(SpanWay):
@@ -70,12 +79,30 @@ class HeadWay(SpanWay):
             yield ()  # others have a turn
         return sorted(read, key=lambda each: each.odds, reverse=True)
 
-    def ranked(self, question: str, read: Sequence[tuple[ReadPlace, str]]) -> Steps[list[Sentence]]:
-        """The sentences of chunks that were read, each with its body's text, that may hold the answer, best first."""
+    def sentences(self, question: str, read: Sequence[tuple[ReadPlace, str]]) -> list[Sentence]:
+        """Those of chunks that were read, each with its body's text, that may hold the answer, best first by what is known so far."""
         found = [sentence for each, text in read for sentence in self._head.sentences(each, text, question)]
-        chosen = sorted(found, key=self._head.score, reverse=True)[:MOST_SENTENCES]
+        return sorted(found, key=self._head.score, reverse=True)[:MOST_SENTENCES]
+
+    def ranked(self, question: str, read: Sequence[tuple[ReadPlace, str]]) -> Steps[list[Sentence]]:
+        """The same, each looked at by the model."""
+        chosen = self.sentences(question, read)
         looked = yield from look_at_sentences(self._reader, self._tokenizer, chosen, self._chat.ask(question), 0.0)
         return sorted(looked, key=self._head.score, reverse=True)
+
+    def _chosen(self, asked: Asked, read: Sequence[ReadPlace], threshold: float, most: int) -> Steps[Chosen]:
+        """What is answered out of chunks that were read, best first; nothing below the threshold."""
+        confidence = probability(read[0].odds)
+        best = (yield from self._best(asked.question, bodies(asked, read), most)) if confidence >= threshold else None
+        return Chosen(confidence, *best) if best else Chosen(confidence)
+
+    def _best(self, question: str, read: Sequence[tuple[ReadPlace, str]], most: int) -> Steps[tuple[Sentence, str] | None]:
+        """The best sentence of chunks that were read, each with its body's text, and its words that answer; None where there is none."""
+        ranked = yield from self.ranked(question, read)
+        if not ranked:
+            return None
+        of = next(each for each, _ in read if each.place is ranked[0].place)
+        return ranked[0], self._head.answer(of, ranked[0], most)
 
     def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int) -> Telling[AnswerEvent, None]:
         prompt, options, texts, spent = asked.prompt, asked.options, asked.texts, Spent()
@@ -85,18 +112,22 @@ class HeadWay(SpanWay):
         for place in located.places:
             yield texts.located(place)
         threshold = FOUND_THRESHOLD if options.threshold is None else options.threshold
-        confidence = probability(read[0].odds) if read else 0.0
-        answer = ""
-        if read and confidence >= threshold and texts.body(read[0].place.chunk).strip():
-            ranked = yield from self.ranked(asked.question, [(each, texts.body(each.place.chunk)) for each in read[:READ_CHUNKS]])
-            of = next(each for each in read if each.place is ranked[0].place)
-            answer = self._head.answer(of, ranked[0], options.max_tokens or SPAN_TOKENS)
+        chosen = Chosen(0.0)
+        if read:
+            chosen = yield from self._chosen(asked, read, threshold, options.max_tokens or SPAN_TOKENS)
+        if chosen.sentence is not None:
             asked.clock.token()
-            yield Token(answer)
-            yield quoted(ranked[0], texts)
+            yield Token(chosen.words)
+            yield quoted(chosen.sentence, texts)
         read_tokens = sum(len(each.place.chunk.ids) for each in read)
         usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(read), located.indexed_tokens, located.indexed_chunks)
-        yield Done(answer, bool(answer), confidence, usage, asked.clock.timings(spent.seconds), self._name, self.mode)
+        timings = asked.clock.timings(spent.seconds)
+        yield Done(chosen.words, bool(chosen.words), chosen.confidence, usage, timings, self._name, self.mode)
+
+
+def bodies(asked: Asked, read: Sequence[ReadPlace]) -> list[tuple[ReadPlace, str]]:
+    """The chunks in which sentences are looked for, with their bodies' texts."""
+    return [(each, asked.texts.body(each.place.chunk)) for each in read[:READ_CHUNKS]]
 
 
 def probability(odds: float) -> float:

@@ -13,9 +13,11 @@ from engine.chat_format import ChatFormat
 from engine.errors import ModelDamaged
 from engine.loading.bundled import NAME, is_bundled
 from engine.loading.checkpoint import open_checkpoint
+from engine.loading.close_layers import CLOSE_LAYERS, read_close_layers
 from engine.loading.load import load_model
 from engine.loading.reading_head import READING_HEAD, read_reading_head
 from engine.loading.scan_head import SCAN_HEAD, read_scan_head
+from engine.model.close_layers import CloseModel
 from engine.model.decoder import Decoder
 from engine.model.placement import placement
 from engine.model.reading_head import ReadingHead
@@ -30,8 +32,8 @@ BUNDLED_HEADS = Path(__file__).parent / "loading" / "bundled"
 @dataclass(frozen=True, slots=True)
 class Model:
     """`vision` is None for a model that does not see. `fingerprint`: all that a state computed with this model depends on, beside its ids.
-    `bundled`: it is the base model, whose answers are calibrated. `scan` and `reading`: its heads, None for a model that has none.
-    `codec`: in which its state is stored."""
+    `bundled`: it is the base model, whose answers are calibrated. `scan` and `reading`: its heads, `close`: its close
+    layers; None for a model that has none. `codec`: in which its state is stored."""
 
     decoder: Decoder
     tokenizer: Tokenizer
@@ -41,6 +43,7 @@ class Model:
     bundled: bool
     scan: ScanHead | None = None
     reading: ReadingHead | None = None
+    close: CloseModel | None = None
     codec: Codec = BF16
 
 
@@ -66,4 +69,7 @@ def open_model(
     trained = BUNDLED_HEADS if adapter is None else adapter  # what was trained on adapted weights lies beside them
     scan = read_scan_head(loaded.fingerprint, loaded.config, trained / SCAN_HEAD, where)
     reading = read_reading_head(loaded.fingerprint, loaded.config, trained / READING_HEAD, where)
-    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled, scan, reading, codec)
+    close = read_close_layers(
+        loaded.fingerprint, loaded.config, trained / CLOSE_LAYERS, loaded.decoder, int8=choice.int8_products, device=where
+    )
+    return Model(decoder, tokenizer, chat, vision, fingerprint, bundled, scan, reading, close, codec)

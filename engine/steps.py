@@ -42,25 +42,26 @@ class Forward:
     """One request to the model: new token ids [t], at least one, that continue a cache, and of which of them (`rows`) the logits are
     wanted. `features` stand for the patch tokens among the ids.
 
-    With `inputs` it is the normed inputs of those layers, side by side [rows, layers * C], that are wanted and not logits: only the layers
-    below the last of them run, and the cache is one of those alone (Decoder.new_cache)."""
+    With `inputs` it is the inputs of those layers, side by side [rows, layers * C], that are wanted and not logits, `normed` or as they
+    are: only the layers below the last of them run, and the cache is one of those alone (Decoder.new_cache)."""
 
     ids: Tensor
     cache: KVCache
     rows: range = NO_ROWS
     features: Features | None = None
     inputs: tuple[int, ...] = ()
+    normed: bool = True
 
     def part(self, first: int, end: int) -> Forward:
         """The request for tokens first..end only; parts are made in order, each after the one before."""
         rows = range(max(self.rows.start, first) - first, min(self.rows.stop, end) - first)
         features = self.features.part(first, end) if self.features is not None else None
-        return Forward(self.ids[first:end], self.cache, rows or NO_ROWS, features, self.inputs)
+        return Forward(self.ids[first:end], self.cache, rows or NO_ROWS, features, self.inputs, self.normed)
 
 
 Forwards: TypeAlias = tuple[Forward, ...]
 Answers: TypeAlias = list[Tensor]
-"""To each request its rows: logits fp32 [rows, V], or the normed inputs of some layers [rows, layers * C]."""
+"""To each request its rows: logits fp32 [rows, V], or the inputs of some layers [rows, layers * C]."""
 
 Steps: TypeAlias = Generator[Forwards, Answers, T]
 """Asks for some passes at once, each on a cache of its own; gets the logits of each, fp32 [rows, V]; ends with a result."""
@@ -74,9 +75,9 @@ def forward(ids: Tensor, cache: KVCache, rows: range = NO_ROWS) -> Steps[Tensor]
     return logits
 
 
-def inputs_of(layers: tuple[int, ...], ids: Tensor, cache: KVCache, rows: range = NO_ROWS) -> Steps[Tensor]:
-    """One pass alone through the layers below the last of `layers`: their normed inputs of the wanted rows [rows, layers * C]."""
-    (hidden,) = yield (Forward(ids, cache, rows, inputs=layers),)
+def inputs_of(layers: tuple[int, ...], ids: Tensor, cache: KVCache, rows: range = NO_ROWS, *, normed: bool = True) -> Steps[Tensor]:
+    """One pass alone through the layers below the last of `layers`: their inputs of the wanted rows [rows, layers * C]."""
+    (hidden,) = yield (Forward(ids, cache, rows, inputs=layers, normed=normed),)
     return hidden
 
 
@@ -108,10 +109,10 @@ def execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
 
 
 def by_depth(forwards: Sequence[Forward]) -> list[list[int]]:
-    """The requests' numbers by what can go in one pass: the layers that they go through."""
-    depths: dict[tuple[int, ...], list[int]] = {}
+    """The requests' numbers by what can go in one pass: the layers that they go through, and what is wanted of them."""
+    depths: dict[tuple[tuple[int, ...], bool], list[int]] = {}
     for number, asked in enumerate(forwards):
-        depths.setdefault(asked.inputs, []).append(number)
+        depths.setdefault((asked.inputs, asked.normed), []).append(number)
     return list(depths.values())
 
 
@@ -128,7 +129,7 @@ def _execute(decoder: Decoder, forwards: Sequence[Forward]) -> Answers:
     if not inputs:
         found = decoder.logits(decoder(ids, segments, features, wanted))
     else:
-        hidden = decoder.inputs_of(inputs, ids, segments, features)
+        hidden = decoder.inputs_of(inputs, ids, segments, features, normed=forwards[0].normed)
         found = hidden[torch.tensor(wanted, dtype=torch.long, device=hidden.device)]
     return list(torch.split(found, [len(asked.rows) for asked in forwards]))
 

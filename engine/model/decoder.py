@@ -127,18 +127,20 @@ class Decoder(nn.Module):
         advance(segments)
 
     @torch.inference_mode()
-    def inputs_of(self, layers: Sequence[int], ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None) -> Tensor:
-        """The normed inputs of some layers, ascending, side by side [T, layers * C], from a pass through the layers below the last of them
-        only. The caches are `new_cache(below=layers[-1])`."""
+    def inputs_of(
+        self, layers: Sequence[int], ids: Tensor, segments: Sequence[Segment], features: Tensor | None = None, *, normed: bool = True
+    ) -> Tensor:
+        """The inputs of some layers, ascending, side by side [T, layers * C], from a pass through the layers below the last of them only;
+        `normed` as the layers' attention sees them. The caches are `new_cache(below=layers[-1])`."""
         x, places, segments = self._begin(ids, segments, features)
-        normed: list[Tensor] = []
-        for number, layer in enumerate(self.layers[: layers[-1]]):
+        found: list[Tensor] = []
+        for number, layer in enumerate(self.layers[: layers[-1] + 1]):
             if number in layers:
-                normed.append(cast(Layer, layer).attention_norm(x))
-            x = layer(x, places, segments)
+                found.append(cast(Layer, layer).attention_norm(x) if normed else x)
+            if number < layers[-1]:
+                x = layer(x, places, segments)
         advance(segments)
-        normed.append(cast(Layer, self.layers[layers[-1]]).attention_norm(x))
-        return torch.cat(normed, -1) if len(normed) > 1 else normed[0]
+        return torch.cat(found, -1) if len(found) > 1 else found[0]
 
     def _begin(self, ids: Tensor, segments: Sequence[Segment], features: Tensor | None) -> tuple[Tensor, Places, Sequence[Segment]]:
         segments = [segment for segment in segments if segment.tokens]

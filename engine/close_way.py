@@ -1,0 +1,39 @@
+"""Answers of a model that has close layers too: the best sentences of what was located and read are read once more, after the question.
+
+They have a say in which of them answers, and they say with which words. The rest is as in `engine.head_way`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.close_reading import CloseReader, CloseSentence
+from engine.head_way import HeadWay
+from engine.index import Indexer
+from engine.model.close_layers import CloseModel
+from engine.model.reading_head import ReadingHead
+from engine.opening import Model
+from engine.prefill import ChunkReader
+from engine.read import Sentence
+from engine.reading import ReadPlace
+from engine.steps import Steps
+
+CLOSE_SENTENCES = 5
+
+
+class CloseWay(HeadWay):
+    """One model's way to answer by its reading head and its close layers. For the engine's thread, but for `answer`."""
+
+    def __init__(self, model: Model, reader: ChunkReader, head: ReadingHead, close: CloseModel, indexer: Indexer | None = None) -> None:
+        super().__init__(model, reader, head, indexer)
+        self._close = CloseReader(model.decoder, close.layers, model.tokenizer, int(model.chat.prefix[0]))
+        self._weights = close.weights
+
+    def read_close(self, question: str, read: Sequence[tuple[ReadPlace, str]]) -> Steps[list[CloseSentence]]:
+        """The sentences of chunks that were read, each with its body's text, that may hold the answer, best first."""
+        close = yield from self._close.read(self.sentences(question, read)[:CLOSE_SENTENCES], question)
+        return sorted(close, key=lambda each: each.score(self._weights), reverse=True)
+
+    def _best(self, question: str, read: Sequence[tuple[ReadPlace, str]], most: int) -> Steps[tuple[Sentence, str] | None]:
+        ranked = yield from self.read_close(question, read)
+        return (ranked[0].sentence, ranked[0].words(most)) if ranked else None

@@ -1,0 +1,157 @@
+"""How much close layers count beside all that is known before: `python -m training.close_calibrate --data FOLDER --layers FILE`.
+
+Questions of documents that were held back are asked of the engine as it stands. Half of the documents fit the weights, by which of the
+sentences that were read close answers. The other half says what they are worth. FILE is written again with the weights fitted on both, and
+the figures go beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, astuple, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.scoring import f1
+from engine.asked import Asked
+from engine.cache.store import ChunkStore
+from engine.calibration import LOCATE_CHUNKS, LOOK_CHUNKS, SPAN_TOKENS
+from engine.close_reading import CloseSentence
+from engine.close_way import CloseWay
+from engine.engine import Engine
+from engine.events import AnswerOptions
+from engine.head_way import bodies
+from engine.loading.bundled import fetch
+from engine.loading.close_layers import read_close_layers
+from engine.loading.load import load_model
+from engine.model.close_layers import CloseWeights
+from engine.model.linear import cpu_has_int8
+from engine.opening import open_model
+from engine.prompt import Prompt
+from engine.runs import Spent
+from engine.steps import run
+from training.calibrate import index
+from training.close_export import reweighted
+from training.prompts import prompt_of
+from training.read_calibrate import SOURCES, choice, groups, rounded
+from training.read_corpus import Amounts, sampled
+from training.read_sources import read_documents, split
+from training.scan_corpus import shares_half
+from training.scan_sources import Document, Question
+
+AMOUNTS = Amounts(present=16, absent=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One question with an answer: of each sentence that was read close [n, 4] overlap, mass, the chunk's odds and what the close layers
+    say; in which the answer stands, and the F1 of the words that are taken out of it."""
+
+    source: str
+    half: int
+    sentences: NDArray[np.float64]
+    stands: NDArray[np.bool_]
+    words: NDArray[np.float64]
+
+
+def asked(engine: Engine, prompt: Prompt, group: Sequence[Document], half: int, random_: random.Random) -> Iterator[Outcome]:
+    for number, document in enumerate(group):
+        for question in sampled(document, AMOUNTS, random_):
+            outcome = ask(engine, prompt, str(number), document, question, random_.choice(question.wordings), half)
+            if outcome is not None:
+                yield outcome
+
+
+def ask(engine: Engine, prompt: Prompt, number: str, document: Document, question: Question, wording: str, half: int) -> Outcome | None:
+    way = engine.spans
+    assert isinstance(way, CloseWay), "it was opened with close layers"
+    hits = way.hits(prompt, wording, LOCATE_CHUNKS)
+    _, read = run(way.read_places(prompt, hits, wording, Spent(), LOCATE_CHUNKS, LOOK_CHUNKS), engine.decoder)
+    close = run(way.read_close(wording, bodies(Asked(prompt, wording, AnswerOptions()), read)), engine.decoder)
+    if not close:
+        return None
+    golds = [document.text[slice(*span)] for span in question.spans]
+    return Outcome(
+        document.source,
+        half,
+        np.array([each.features for each in close]),
+        np.array([stands(each, number, question) for each in close], dtype=bool),
+        np.array([f1(each.words(SPAN_TOKENS), golds) for each in close]),
+    )
+
+
+def stands(close: CloseSentence, document: str, question: Question) -> bool:
+    sentence = close.sentence
+    chunk = sentence.place.chunk
+    place = chunk.start_char + sentence.start, chunk.start_char + sentence.end
+    return chunk.document == document and any(shares_half(place, span) for span in question.spans)
+
+
+def fitted(outcomes: Sequence[Outcome]) -> CloseWeights:
+    overlap, mass, odds, close = choice([(each.sentences, each.stands) for each in outcomes], (4.0, 1.0, 0.5, 1.0)).tolist()
+    return CloseWeights(overlap, mass, odds, close)
+
+
+def measured(outcomes: Sequence[Outcome], weights: CloseWeights) -> dict[str, object]:
+    """What is first by these weights, and by others."""
+    ways = {"": weights, ", the close layers alone": CloseWeights(0.0, 0.0, 0.0, 1.0), ", without them": CloseWeights(4.0, 1.0, 0.5, 0.0)}
+    told: dict[str, object] = {
+        "questions": len(outcomes),
+        "sentence among those read": rounded(np.mean([each.stands.any() for each in outcomes])),
+        "F1, sentence given": rounded(np.mean([each.words[each.stands.argmax()] for each in outcomes if each.stands.any()])),
+    }
+    for name, own in ways.items():
+        first = [int((each.sentences @ np.array(astuple(own))).argmax()) for each in outcomes]
+        told[f"sentence@1{name}"] = rounded(np.mean([each.stands[k] for each, k in zip(outcomes, first, strict=True)]))
+        told[f"F1{name}"] = rounded(np.mean([each.words[k] for each, k in zip(outcomes, first, strict=True)]))
+    return told
+
+
+def main() -> None:
+    asked_for = parser().parse_args()
+    random_, model = random.Random(asked_for.seed), open_model(fetch(), adapter=asked_for.adapter)  # noqa: S311 (a sample, no secret)
+    name, base = model.fingerprint.split()[0], load_model(fetch(), adapter=asked_for.adapter).decoder
+    close = read_close_layers(name, model.decoder.config, asked_for.layers, base, int8=cpu_has_int8())
+    if close is None:
+        sys.exit(f"{asked_for.layers} holds no close layers of the bundled model.")
+    _, held = split(read_documents(asked_for.data, random_))
+    outcomes: list[Outcome] = []
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        closing(Engine(replace(model, close=close), ChunkStore(Path(scratch) / "store"), "spans")) as engine,
+    ):
+        for number, group in enumerate(groups(held, asked_for.documents)):
+            prompt = prompt_of(Path(scratch) / str(number), engine.tokenizer, group)
+            index(engine, prompt)
+            outcomes += asked(engine, prompt, group, number % 2, random_)
+            print(f"{number + 1}: {len(outcomes)} questions", file=sys.stderr, flush=True)
+    fit, apart = ([each for each in outcomes if each.half == half] for half in (0, 1))
+    found = fitted(fit)
+    figures = {source: measured([each for each in apart if each.source == source], found) for source in SOURCES}
+    weights = fitted(outcomes)
+    reweighted(asked_for.layers, weights)
+    told = {"weights": asdict(weights), "fitted on one half, measured on the other": figures}
+    asked_for.layers.with_suffix(".weights.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(told, indent=1))
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="folder of the training data")
+    made.add_argument("--layers", type=Path, required=True)
+    made.add_argument("--adapter", type=Path, help="of the base model, whose layers they are")
+    made.add_argument("--documents", type=int, default=12, help="documents of each source at most")
+    made.add_argument("--seed", type=int, default=1, help="that of read_sources, which says what was held back")
+    return made
+
+
+if __name__ == "__main__":
+    main()

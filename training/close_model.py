@@ -1,0 +1,93 @@
+"""The close layers as a module to train: what goes into the first of them in, what they say of each sentence out.
+
+The model's own matrices stay; sums of low rank beside them are trained, and the small parts above. Its tensors have the names of
+`engine.model.close_layers`, and its numbers are the same.
+Legend: B sheets, T tokens of the longest, C hidden, H query heads, G kv heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config import ModelConfig
+from engine.model.close_layers import CloseShape
+from engine.model.reading_head import Reading
+from engine.model.rope import angles, frequencies
+from training.scan_sources import Span
+from training.scout_model import MATRICES, Layer, LowRankLinear
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheets:
+    """B sheets, padded: `hidden` [B, T, C], how many tokens each has, and the sentences on each."""
+
+    hidden: Tensor
+    lengths: Tensor
+    sentences: Sequence[Sequence[Span]]
+
+    @classmethod
+    def of(cls, hidden: Sequence[Tensor], sentences: Sequence[Sequence[Span]]) -> Sheets:
+        padded = nn.utils.rnn.pad_sequence([each.float() for each in hidden], batch_first=True)
+        return cls(padded, torch.tensor([len(each) for each in hidden]), sentences)
+
+
+class TrainedCloseLayers(nn.Module):
+    """`base`: the model's tensors, fp32, which are copied."""
+
+    def __init__(self, shape: CloseShape, config: ModelConfig, base: Mapping[str, Tensor], rank: int) -> None:
+        super().__init__()
+        self.shape, self.config = shape, config
+        self.layers = nn.ModuleList(Layer(config, layer) for layer in range(shape.first, shape.first + shape.count))
+        for number, layer in enumerate(self._layers()):
+            own = f"layers.{shape.first + number}."
+            layer.load_state_dict({name.removeprefix(own): tensor.float() for name, tensor in base.items() if name.startswith(own)})
+            layer.requires_grad_(False)
+            for name in MATRICES:
+                layer.set_submodule(name, LowRankLinear(cast(nn.Linear, layer.get_submodule(name)).weight, rank))
+        self.norm = nn.RMSNorm(config.hidden, config.norm_eps)
+        self.tokens, self.answers = nn.Linear(config.hidden, 3), nn.Linear(config.hidden, 1)
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        nn.init.zeros_(self.answers.weight)
+        self.frequencies: Tensor
+        self.register_buffer("frequencies", frequencies(config), persistent=False)
+
+    def forward(self, sheets: Sheets) -> list[list[Reading]]:
+        """Of each sheet, what is said of each sentence."""
+        count, tokens, _ = sheets.hidden.shape
+        cos, sin = (each.repeat(count, 1, 1) for each in angles(torch.arange(tokens), self.frequencies, torch.float32))
+        there = (torch.arange(tokens) < sheets.lengths[:, None])[:, None, None, :]
+        x = sheets.hidden.flatten(0, 1)
+        for layer in self._layers():
+            x = layer(x, cos, sin, lambda q, k, v: attended(q, k, v, there))
+        x = self.norm(x.float())
+        scores, x = self.tokens(x).float().unflatten(0, (count, tokens)), x.unflatten(0, (count, tokens))
+        return [
+            [self._reading(x[sheet, first:end], scores[sheet, first:end]) for first, end in own]
+            for sheet, own in enumerate(sheets.sentences)
+        ]
+
+    def own(self) -> dict[str, Tensor]:
+        """What was trained."""
+        return {name: tensor.detach() for name, tensor in self.named_parameters() if tensor.requires_grad}
+
+    def _reading(self, x: Tensor, scores: Tensor) -> Reading:
+        starts, ends, signs = scores.unbind(-1)
+        answers = self.answers(torch.softmax(signs, 0) @ x.float()).float()[0]
+        return Reading(answers, torch.log_softmax(starts, 0), torch.log_softmax(ends, 0))
+
+    def _layers(self) -> Iterator[Layer]:
+        return (cast(Layer, layer) for layer in self.layers)
+
+
+def attended(q: Tensor, k: Tensor, v: Tensor, there: Tensor) -> Tensor:
+    """[B * T, H, D] for queries [B * T, H, D], keys and values [B * T, G, D]: all tokens of a sheet that are `there` [B, 1, 1, T]."""
+    sheets = len(there)
+    rows = [each.to(v.dtype).unflatten(0, (sheets, -1)).transpose(1, 2) for each in (q, k, v)]
+    mixed = F.scaled_dot_product_attention(*rows, attn_mask=there, enable_gqa=True)
+    return mixed.transpose(1, 2).flatten(0, 1)

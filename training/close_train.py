@@ -1,0 +1,168 @@
+"""Trains the bundled model's close layers: `python -m training.close_train --data FOLDER --minutes N --out FILE`.
+
+Questions are put to sheets of sentences as `engine.close_reading` puts them, and the model's lower layers, which stay as they are, read
+them once. Then low-rank sums for the close layers are fitted, and measured on documents that were held back. FILE gets them (safetensors),
+without weights until `python -m training.close_calibrate` has fitted them, and the run's settings, curve and figures beside it (.json).
+The same command goes on where it stopped. The same seed gives the same sheets in the same order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from bench.scoring import exact_match, f1
+from engine.calibration import SPAN_TOKENS
+from engine.close_reading import Sheet, words_of
+from engine.loading.bundled import fetch
+from engine.loading.load import load_model
+from engine.model.close_layers import CloseShape, CloseWeights
+from engine.opening import Model, open_model
+from engine.tokenizer import Tokenizer
+from training.close_corpus import CloseTask, close_tasks
+from training.close_export import export
+from training.close_fit import Example, Settings, fit
+from training.close_model import Sheets, TrainedCloseLayers
+from training.close_states import lower_states
+from training.read_measure import mean, told_apart
+from training.read_sources import read_documents, split
+
+SHAPE = CloseShape(first=12, count=12)
+AMOUNTS = {
+    "contracts": 2600,
+    "long contracts": 1100,
+    "wikipedia": 5200,
+    "policies": 1300,
+    "covid": 500,
+    "web": 1500,
+    "agreements": 400,
+}
+HELD_AMOUNTS = dict.fromkeys(AMOUNTS, 120)
+EACH = {"contracts": 14, "long contracts": 12, "wikipedia": 200}
+NAMES = ("words @1", "close @1", "EM", "F1")
+
+
+def corpora(tokenizer: Tokenizer, data: Path, seed: int) -> tuple[list[CloseTask], list[CloseTask]]:
+    """To train on, and held back: of the documents that the heads hold back too."""
+    found = read_documents(data, random.Random(1))  # noqa: S311 (a sample, no secret)
+    _, held = split(found)
+    names = {(document.source, document.name) for document in held}
+    random_ = random.Random(seed)  # noqa: S311
+    others = [document for document in found if (document.source, document.name) not in names]
+    return close_tasks(others, AMOUNTS, EACH, random_, tokenizer), close_tasks(held, HELD_AMOUNTS, {}, random_, tokenizer)
+
+
+def examples(model: Model, shape: CloseShape, tasks: Sequence[CloseTask], folder: Path, console: Console) -> list[Example]:
+    """The tasks on their sheets, with what the lower layers make of them."""
+    opening = int(model.chat.prefix[0])
+    sheets = [Sheet.of(task.wording, [shown.window for shown in task.shown], model.tokenizer, opening) for task in tasks]
+    states = lower_states(model.decoder, model.fingerprint, shape.first, sheets, folder, console.reading)
+    return [
+        Example(state, sheet.sentences, tuple(shown.spans for shown in task.shown))
+        for state, sheet, task in zip(states, sheets, tasks, strict=True)
+    ]
+
+
+@torch.inference_mode()
+def table(model: TrainedCloseLayers, tasks: Sequence[CloseTask], held: Sequence[Example]) -> dict[str, dict[str, float | None]]:
+    """Of each source: whether the right sentence is first, by shared words and by the close layers; what is answered out of it; and how
+    well the best sentence's odds tell questions with an answer from those without."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for task, example in zip(tasks, held, strict=True):
+        (readings,) = model(Sheets.of([example.hidden], [example.sentences]))
+        odds = [float(reading.answers) for reading in readings]
+        row = found.setdefault(task.source, {name: [] for name in (*NAMES, "present", "absent")})
+        right = [number for number, shown in enumerate(task.shown) if shown.spans]
+        row["present" if right else "absent"].append(max(odds))
+        if right:
+            shown = task.shown[right[0]]
+            golds = [shown.window.words(*span) for span in shown.spans]
+            said = words_of(readings[right[0]], shown.window, SPAN_TOKENS)
+            row["words @1"].append(float(max(range(len(odds)), key=lambda number: task.shown[number].overlap) in right))
+            row["close @1"].append(float(max(range(len(odds)), key=lambda number: odds[number]) in right))
+            row["EM"].append(exact_match(said, golds))
+            row["F1"].append(f1(said, golds))
+    return {source: figures(row) for source, row in sorted(found.items())}
+
+
+def figures(row: dict[str, list[float]]) -> dict[str, float | None]:
+    counts = {"questions": len(row["present"]), "absent": len(row["absent"])}
+    return counts | {name: mean(row[name]) for name in NAMES} | {"told apart": told_apart(row["present"], row["absent"])}
+
+
+class Console:
+    """Progress on a line of stderr, at most every five seconds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._shown = settings, 0.0
+        self.curve: list[tuple[int, list[float]]] = []
+
+    def reading(self, done: int, total: int, rate: float) -> None:
+        self._show(
+            f"reading: {done:,} of {total:,} tokens, {rate:,.0f} a second, {(total - done) / rate / 60 if rate else 0.0:.1f} min left"
+        )
+
+    def fitting(self, step: int, share: float, rate: float, losses: Sequence[float]) -> None:
+        if step % 20 == 0:
+            self.curve.append((step, [round(loss, 4) for loss in losses]))
+        shown, left = " ".join(f"{loss:.3f}" for loss in losses), (1 - share) * self._settings.minutes
+        self._show(f"fitting: step {step}, loss {shown}, {rate:,.0f} tokens a second, {left:.1f} min left at most")
+
+    def _show(self, line: str) -> None:
+        if time.monotonic() > self._shown + 5:
+            print(line, file=sys.stderr, flush=True)
+            self._shown = time.monotonic()
+
+
+def main() -> None:
+    asked = parser().parse_args()
+    torch.manual_seed(asked.seed)
+    settings = Settings(asked.steps, asked.minutes, asked.tokens, asked.rate, seed=asked.seed)
+    opened, console = open_model(fetch(), adapter=asked.adapter), Console(settings)
+    train, held = corpora(opened.tokenizer, asked.data, asked.seed)
+    shown, apart = (examples(opened, SHAPE, tasks, asked.cache, console) for tasks in (train, held))
+    loaded = load_model(fetch(), dtype=torch.float32, adapter=asked.adapter)
+    model = TrainedCloseLayers(SHAPE, loaded.config, loaded.decoder, asked.rank)
+    steps = fit(model, shown, settings, console.fitting, asked.out.with_suffix(".pt"))
+    found = table(model, held, apart)
+    said = {
+        "shape": asdict(SHAPE),
+        "rank": asked.rank,
+        "settings": asdict(settings),
+        "steps": steps,
+        "tasks": Counter(task.source for task in train),
+        "tokens": sum(len(example.hidden) for example in shown),
+        "curve (answers, which, words)": console.curve,
+        "held back": found,
+    }
+    export(asked.out, SHAPE, model.own(), CloseWeights(), opened.fingerprint.split()[0])
+    asked.out.with_suffix(".json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="folder of the training data")
+    made.add_argument("--minutes", type=float, required=True, help="of fitting, at most, over all runs of this command")
+    made.add_argument("--out", type=Path, required=True)
+    made.add_argument("--cache", type=Path, default=Path("var/close-states"))
+    made.add_argument("--adapter", type=Path, help="of the base model, whose close layers they are to be; they belong into its folder then")
+    made.add_argument("--steps", type=int, default=3000)
+    made.add_argument("--tokens", type=int, default=5000, help="of a step")
+    made.add_argument("--rank", type=int, default=32)
+    made.add_argument("--rate", type=float, default=1e-3)
+    made.add_argument("--seed", type=int, default=7)
+    return made
+
+
+if __name__ == "__main__":
+    main()
