@@ -58,9 +58,8 @@ class HeadReader:
         body, stems = self._body(read, text), stems_of(question)
         found = []
         for start, end in sentences(text):
-            inside, share = within(body, start, end), overlap(text[start:end], stems)
-            mass = float(read.reading.starts[inside].logsumexp(0) + read.reading.ends[inside].logsumexp(0))
-            found.append(Sentence(read.place, text, start, end, share, mass=max(mass, LEAST)))
+            share = overlap(text[start:end], stems)
+            found.append(Sentence(read.place, text, start, end, share, mass=mass(read.reading, body, start, end)))
         return found
 
     def score(self, sentence: Sentence) -> float:
@@ -79,6 +78,12 @@ class HeadReader:
 
     def _body(self, read: ReadPlace, text: str) -> Body:
         return Body.of(read.place.chunk.body, text, self._tokenizer.byte_lengths)
+
+
+def mass(reading: Reading, body: Body, start: int, end: int) -> float:
+    """Log-probability that the answer begins, and that it ends, between these characters of the body."""
+    inside = within(body, start, end)
+    return max(LEAST, float(reading.starts[inside].logsumexp(0) + reading.ends[inside].logsumexp(0)))
 
 
 def within(body: Body, start: int, end: int) -> Tensor:

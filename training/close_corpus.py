@@ -15,8 +15,8 @@ from engine.tokenizer import Tokenizer
 from training.read_corpus import tokens_of
 from training.scan_sources import Document, Question, Span
 
-ALIKE = 10  # sentences that share most words with the question, of which the wrong ones are drawn
-WRONG = 2
+ALIKE = 7  # sentences that share most words with the question, of which the wrong ones are drawn
+WRONG = 4  # with one that answers as many as the engine reads close
 NEAR = 2500  # characters around the answer: an article put together of paragraphs has its own subjects elsewhere
 SHORTEST = 8  # characters of a sentence that is worth reading
 QUESTIONS, ABSENT = 40, 4  # of one document
@@ -39,6 +39,10 @@ class CloseTask:
     source: str
     wording: str
     shown: tuple[Shown, ...]
+
+    @property
+    def answered(self) -> bool:
+        return any(each.spans for each in self.shown)
 
 
 def close_tasks(
@@ -67,14 +71,21 @@ def put(document: Document, questions: Sequence[Question], random_: random.Rando
     places = list(sentences(document.text))
     for question in questions:
         wording = random_.choice(question.wordings)
-        right = [place for place in places if any(_answers(place, span) for span in question.spans)]
+        right = [place for place in places if any(answers(place, span) for span in question.spans)]
         if question.spans and not right:
             continue
         wrong = _wrong(document, wording, places, right, random_)
         chosen = random_.sample(both := ([random_.choice(right)] if right else []) + wrong, len(both))
-        shown = [_shown(document.text, place, question.spans if place in right else (), wording, tokenizer) for place in chosen]
-        if shown and bool(question.spans) == any(each.spans for each in shown):
-            yield CloseTask(document.source, wording, tuple(shown))
+        put_to = [(document.text, place, question.spans if place in right else ()) for place in chosen]
+        task = task_of(document.source, wording, put_to, tokenizer)
+        if task and bool(question.spans) == task.answered:
+            yield task
+
+
+def task_of(source: str, wording: str, sentences: Sequence[tuple[str, Span, Sequence[Span]]], tokenizer: Tokenizer) -> CloseTask | None:
+    """The question put to sentences in this order, each a text, its place in it, and the answers there; None without a sentence."""
+    made = tuple(_shown(text, place, spans, wording, tokenizer) for text, place, spans in sentences)
+    return CloseTask(source, wording, made) if made else None
 
 
 def _sampled(document: Document, most: int, random_: random.Random) -> list[Question]:
@@ -83,7 +94,7 @@ def _sampled(document: Document, most: int, random_: random.Random) -> list[Ques
     return random_.sample(present, min(len(present), most)) + random_.sample(absent, min(len(absent), ABSENT))
 
 
-def _answers(place: Span, span: Span) -> bool:
+def answers(place: Span, span: Span) -> bool:
     """Half of the shorter of the two stands in the other."""
     shared = min(place[1], span[1]) - max(place[0], span[0])
     return shared > 0 and shared >= 0.5 * min(place[1] - place[0], span[1] - span[0])

@@ -29,3 +29,11 @@ def reweighted(path: Path, weights: CloseWeights) -> None:
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
     save_file(tensors, path.with_suffix(".part"), metadata)
     path.with_suffix(".part").replace(path)
+
+
+def exported(path: Path, model: str) -> dict[str, Tensor]:
+    """What `export` wrote, to go on from, in fp32. Raises ValueError for a file of another model."""
+    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        if file.metadata().get("model") != model:
+            raise ValueError(f"{path} holds no close layers of this model.")
+    return {name: tensor.float() for name, tensor in load_file(path).items()}

@@ -4,6 +4,9 @@ Questions are put to sheets of sentences as `engine.close_reading` puts them, an
 them once. Then low-rank sums for the close layers are fitted, and measured on documents that were held back. FILE gets them (safetensors),
 without weights until `python -m training.close_calibrate` has fitted them, and the run's settings, curve and figures beside it (.json).
 The same command goes on where it stopped. The same seed gives the same sheets in the same order.
+
+With `--encodings`, the cache of `python -m training.reading_head`, the questions encoded there are put to the sentences that the bundled
+reading head likes best, which are those that the engine shows to close layers. `--begin` goes on from layers that were trained before.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,13 +32,18 @@ from engine.loading.load import load_model
 from engine.model.close_layers import CloseShape, CloseWeights
 from engine.opening import Model, open_model
 from engine.tokenizer import Tokenizer
+from training.close_candidates import liked_tasks
 from training.close_corpus import CloseTask, close_tasks
-from training.close_export import export
+from training.close_export import export, exported
 from training.close_fit import Example, Settings, fit
 from training.close_model import Sheets, TrainedCloseLayers
 from training.close_states import lower_states
+from training.read_candidates import Candidates
+from training.read_encodings import ReadEncodings, Reader
 from training.read_measure import mean, told_apart
 from training.read_sources import read_documents, split
+from training.reading_head import LAYERS
+from training.reading_head import corpora as reading_corpora
 
 SHAPE = CloseShape(first=12, count=12)
 AMOUNTS = {
@@ -59,6 +68,16 @@ def corpora(tokenizer: Tokenizer, data: Path, seed: int) -> tuple[list[CloseTask
     random_ = random.Random(seed)  # noqa: S311
     others = [document for document in found if (document.source, document.name) not in names]
     return close_tasks(others, AMOUNTS, EACH, random_, tokenizer), close_tasks(held, HELD_AMOUNTS, {}, random_, tokenizer)
+
+
+def liked(model: Model, data: Path, cache: Path, seed: int, console: Console) -> list[CloseTask]:
+    """Of what is encoded to train the reading head on, all that is whole."""
+    assert model.reading is not None, "the bundled model has a reading head"
+    train, _ = reading_corpora(model, data, 1, Candidates(model, cache / "candidates", console.locating))
+    encodings = ReadEncodings(cache, model.fingerprint, LAYERS, lambda: Reader(model.decoder, model.chat.prefix, LAYERS))
+    material = train.material(encodings, model.tokenizer, model.reading.shape.layers)
+    random_ = random.Random(seed)  # noqa: S311
+    return list(liked_tasks(model.reading, material, partial(train.body, model.tokenizer), model.tokenizer, random_))
 
 
 def examples(model: Model, shape: CloseShape, tasks: Sequence[CloseTask], folder: Path, console: Console) -> list[Example]:
@@ -111,6 +130,9 @@ class Console:
             f"reading: {done:,} of {total:,} tokens, {rate:,.0f} a second, {(total - done) / rate / 60 if rate else 0.0:.1f} min left"
         )
 
+    def locating(self, name: str, characters: int) -> None:
+        self._show(f"locating: {name} of {characters:,} characters")
+
     def fitting(self, step: int, share: float, rate: float, losses: Sequence[float]) -> None:
         if step % 20 == 0:
             self.curve.append((step, [round(loss, 4) for loss in losses]))
@@ -129,9 +151,13 @@ def main() -> None:
     settings = Settings(asked.steps, asked.minutes, asked.tokens, asked.rate, seed=asked.seed)
     opened, console = open_model(fetch(), adapter=asked.adapter), Console(settings)
     train, held = corpora(opened.tokenizer, asked.data, asked.seed)
+    if asked.encodings:
+        train += liked(opened, asked.data, asked.encodings, asked.seed, console)
     shown, apart = (examples(opened, SHAPE, tasks, asked.cache, console) for tasks in (train, held))
     loaded = load_model(fetch(), dtype=torch.float32, adapter=asked.adapter)
     model = TrainedCloseLayers(SHAPE, loaded.config, loaded.decoder, asked.rank)
+    if asked.begin:
+        model.load_state_dict(exported(asked.begin, opened.fingerprint.split()[0]), strict=False)
     steps = fit(model, shown, settings, console.fitting, asked.out.with_suffix(".pt"))
     found = table(model, held, apart)
     said = {
@@ -155,6 +181,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--minutes", type=float, required=True, help="of fitting, at most, over all runs of this command")
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--cache", type=Path, default=Path("var/close-states"))
+    made.add_argument("--encodings", type=Path, help="cache of training.reading_head: its questions too, put to what the head likes best")
+    made.add_argument("--begin", type=Path, help="file of close layers to begin with")
     made.add_argument("--adapter", type=Path, help="of the base model, whose close layers they are to be; they belong into its folder then")
     made.add_argument("--steps", type=int, default=3000)
     made.add_argument("--tokens", type=int, default=5000, help="of a step")
