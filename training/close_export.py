@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from engine.loading.trained_part import read_part
 from engine.model.close_layers import CloseShape, CloseWeights
 
 
@@ -32,8 +33,8 @@ def reweighted(path: Path, weights: CloseWeights) -> None:
 
 
 def exported(path: Path, model: str) -> dict[str, Tensor]:
-    """What `export` wrote, to go on from, in fp32. Raises ValueError for a file of another model."""
-    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-        if file.metadata().get("model") != model:
-            raise ValueError(f"{path} holds no close layers of this model.")
-    return {name: tensor.float() for name, tensor in load_file(path).items()}
+    """What `export` wrote, to go on from, in fp32. Raises ValueError where there are no close layers of that model."""
+    part = read_part(path, model)
+    if part is None:
+        raise ValueError(f"{path} holds no close layers of this model.")
+    return part.tensors

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from engine.config import ModelConfig
 from engine.errors import ModelDamaged
+from engine.loading.trained_part import UNREADABLE, read_part
 from engine.model.close_layers import CloseLayers, CloseModel, CloseShape, CloseWeights
 
 CLOSE_LAYERS = "close_layers.safetensors"
@@ -26,17 +26,14 @@ def read_close_layers(
 ) -> CloseModel | None:
     """Those in the file if they were trained on the model of that fingerprint, whose tensors are `base` (engine.loading.load.LoadedModel);
     None if they were not, or there is no file. Raises ModelDamaged for a file that cannot be that model's."""
-    if not path.is_file():
-        return None
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("model") != model:
-                return None
-            shape, weights = CloseShape(**json.loads(metadata["shape"])), CloseWeights(**json.loads(metadata["weights"]))
-            own = {name: file.get_tensor(name).float().to(device) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        part = read_part(path, model)
+        if part is None:
+            return None
+        shape, weights = CloseShape(**json.loads(part.metadata["shape"])), CloseWeights(**json.loads(part.metadata["weights"]))
+        own = {name: tensor.to(device) for name, tensor in part.tensors.items()}
         if not (0 < shape.first < shape.first + shape.count <= config.layers) or any(config.moe[shape.first : shape.first + shape.count]):
             raise ValueError(f"it has no layers {shape.first} to {shape.first + shape.count}")
         return CloseModel(CloseLayers.from_weights(shape, config, base, own, int8=int8), weights)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise ModelDamaged(f"The close layers {path} are not for {config.name} ({error}). Fetch the file again.") from error
