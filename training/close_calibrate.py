@@ -1,8 +1,8 @@
 """How much close layers count beside all that is known before: `python -m training.close_calibrate --data FOLDER --layers FILE`.
 
-Questions of documents that were held back are asked of the engine as it stands. Half of the documents fit the weights: which of the
-sentences that were read close answers, and whether the answer is there at all. The other half says what they are worth. FILE is written
-again with the weights fitted on both, and the figures go beside it.
+Questions of documents that were held back are asked of the engine as it stands. Half of the documents fit the weights, by which of the
+sentences that were read close answers. The other half says what they are worth. FILE is written again with the weights fitted on both, and
+the figures go beside it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,36 +38,28 @@ from engine.opening import open_model
 from engine.prompt import Prompt
 from engine.runs import Spent
 from engine.steps import run
-from training.calibrate import index, logistic
+from training.calibrate import index
 from training.close_export import reweighted
 from training.prompts import prompt_of
 from training.read_calibrate import SOURCES, choice, groups, rounded
 from training.read_corpus import Amounts, sampled
-from training.read_measure import told_apart
 from training.read_sources import read_documents, split
 from training.scan_corpus import shares_half
 from training.scan_sources import Document, Question
 
-AMOUNTS = Amounts(present=16, absent=12)
+AMOUNTS = Amounts(present=16, absent=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One question: whether the document answers it, and the odds of that by the reading head; of each sentence that was read close [n, 4]
-    overlap, mass, the chunk's odds and what the close layers say; in which the answer stands, and the F1 of the words taken out of it."""
+    """One question with an answer: of each sentence that was read close [n, 4] overlap, mass, the chunk's odds and what the close layers
+    say; in which the answer stands, and the F1 of the words that are taken out of it."""
 
     source: str
     half: int
-    answerable: bool
-    odds: float
     sentences: NDArray[np.float64]
     stands: NDArray[np.bool_]
     words: NDArray[np.float64]
-
-    @property
-    def said(self) -> float:
-        """The highest odds that the close layers give any sentence."""
-        return float(self.sentences[:, -1].max())
 
 
 def asked(engine: Engine, prompt: Prompt, group: Sequence[Document], half: int, random_: random.Random) -> Iterator[Outcome]:
@@ -90,8 +82,6 @@ def ask(engine: Engine, prompt: Prompt, number: str, document: Document, questio
     return Outcome(
         document.source,
         half,
-        bool(question.spans),
-        read[0].odds,
         np.array([each.features for each in close]),
         np.array([stands(each, number, question) for each in close], dtype=bool),
         np.array([f1(each.words(SPAN_TOKENS), golds) for each in close]),
@@ -107,30 +97,21 @@ def stands(close: CloseSentence, document: str, question: Question) -> bool:
 
 def fitted(outcomes: Sequence[Outcome]) -> CloseWeights:
     overlap, mass, odds, close = choice([(each.sentences, each.stands) for each in outcomes], (4.0, 1.0, 0.5, 1.0)).tolist()
-    sentences = CloseWeights(overlap, mass, odds, close)
-    known = np.array([(each.odds, each.said) for each in outcomes])
-    (read, said), bias = logistic(known, np.array([each.answerable for each in outcomes]))
-    return replace(sentences, read=float(read), said=float(said), bias=float(bias))
+    return CloseWeights(overlap, mass, odds, close)
 
 
 def measured(outcomes: Sequence[Outcome], weights: CloseWeights) -> dict[str, object]:
-    """What is first by these weights, and by others; and how well questions with an answer are told from those without."""
-    there = [each for each in outcomes if each.answerable]
+    """What is first by these weights, and by others."""
     ways = {"": weights, ", the close layers alone": CloseWeights(0.0, 0.0, 0.0, 1.0), ", without them": CloseWeights(4.0, 1.0, 0.5, 0.0)}
     told: dict[str, object] = {
-        "questions": len(there),
-        "absent": len(outcomes) - len(there),
-        "sentence among those read": rounded(np.mean([each.stands.any() for each in there])),
-        "F1, sentence given": rounded(np.mean([each.words[each.stands.argmax()] for each in there if each.stands.any()])),
+        "questions": len(outcomes),
+        "sentence among those read": rounded(np.mean([each.stands.any() for each in outcomes])),
+        "F1, sentence given": rounded(np.mean([each.words[each.stands.argmax()] for each in outcomes if each.stands.any()])),
     }
     for name, own in ways.items():
-        first = [int((each.sentences @ np.array(own.sentence)).argmax()) for each in there]
-        told[f"sentence@1{name}"] = rounded(np.mean([each.stands[k] for each, k in zip(there, first, strict=True)]))
-        told[f"F1{name}"] = rounded(np.mean([each.words[k] for each, k in zip(there, first, strict=True)]))
-    says = {"": weights, ", the close layers alone": CloseWeights(read=0.0, said=1.0), ", without them": CloseWeights()}
-    for name, own in says.items():
-        odds = {truth: [own.found(each.odds, each.said) for each in outcomes if each.answerable is truth] for truth in (True, False)}
-        told[f"told apart{name}"] = told_apart(odds[True], odds[False])
+        first = [int((each.sentences @ np.array(astuple(own))).argmax()) for each in outcomes]
+        told[f"sentence@1{name}"] = rounded(np.mean([each.stands[k] for each, k in zip(outcomes, first, strict=True)]))
+        told[f"F1{name}"] = rounded(np.mean([each.words[k] for each, k in zip(outcomes, first, strict=True)]))
     return told
 
 

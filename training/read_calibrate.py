@@ -113,13 +113,25 @@ def answers(place: Place, document: str, spans: Sequence[Span]) -> bool:
 def fitted(outcomes: Sequence[Outcome]) -> Weights:
     """Which place answers, each question a choice among its places; whether the first one does; and which of their sentences."""
     own = choice([(each.features, each.right) for each in outcomes], (1.0, 0.05, 5.0, 0.5))
-    best = np.array([[(each.features @ own).max()] for each in outcomes])
-    scale, bias = logistic(best, np.array([each.answerable for each in outcomes]))
-    head, lexical, attention, gain = (float(scale[0] * value) for value in own)
+    sources = both(outcomes)
+    scale, bias = told([((each.features @ own).max(), each.answerable) for each in outcomes if each.source in sources])
+    head, lexical, attention, gain = (scale * float(value) for value in own)
     likelihood, overlap, mass, odds = choice([(each.sentences, each.stands) for each in outcomes], (1.0, 4.0, 1.0, 0.5)).tolist()
-    return Weights(
-        head, lexical, attention, gain, float(bias), (likelihood, overlap, mass, odds / head)
-    )  # odds as the head alone says them
+    return Weights(head, lexical, attention, gain, bias, (likelihood, overlap, mass, odds / head))  # odds as the head alone says them
+
+
+def both(outcomes: Sequence[Outcome]) -> set[str]:
+    """Sources that have questions with an answer and without one."""
+    present, absent = ({each.source for each in outcomes if each.answerable is truth} for truth in (True, False))
+    return present & absent
+
+
+def told(some: Sequence[tuple[float, bool]]) -> tuple[float, float]:
+    """What a score is multiplied by, and what is added, to be the log-odds that the answer is there, as if half of the questions had one:
+    nobody knows how many of a reader's have, and this way neither mistake weighs more."""
+    truth = np.array([answerable for _, answerable in some])
+    scale, bias = logistic(np.array([[score] for score, _ in some]), truth)
+    return float(scale[0]), float(bias - np.log(truth.sum() / (~truth).sum()))
 
 
 def choice(some: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]], start: tuple[float, ...]) -> NDArray[np.float64]:
@@ -219,9 +231,9 @@ def main() -> None:
     figures = {source: measured([each for each in apart if each.source == source], head.weights) for source in SOURCES}
     head.weights = fitted(outcomes)
     export(asked_for.head, head, name)
-    told = {"weights": repr(head.weights), "fitted on one half, measured on the other": figures}
-    asked_for.head.with_suffix(".weights.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(told, indent=1))
+    said = {"weights": repr(head.weights), "fitted on one half, measured on the other": figures}
+    asked_for.head.with_suffix(".weights.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(said, indent=1))
 
 
 def parser() -> argparse.ArgumentParser:

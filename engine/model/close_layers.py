@@ -38,28 +38,15 @@ class CloseShape:
 @dataclass(frozen=True, slots=True)
 class CloseWeights:
     """What counts for a sentence's score: its share of the question's words, the reading head's mass in it, its chunk's odds, and what the
-    close layers say. What counts for whether anything was found: the odds of the chunk that was `read`, the highest that the close layers
-    `said` of a sentence, and `bias`."""
+    close layers say."""
 
     overlap: float = 1.0
     mass: float = 0.0
     odds: float = 0.0
     close: float = 1.0
-    read: float = 1.0
-    said: float = 0.0
-    bias: float = 0.0
-
-    @property
-    def sentence(self) -> tuple[float, float, float, float]:
-        return self.overlap, self.mass, self.odds, self.close
 
     def score(self, overlap: float, mass: float, odds: float, close: float) -> float:
-        """Of a sentence; higher is better."""
         return self.overlap * overlap + self.mass * mass + self.odds * odds + self.close * close
-
-    def found(self, read: float, said: float) -> float:
-        """Log-odds that the answer is there."""
-        return self.read * read + self.said * said + self.bias
 
 
 class CloseModel(NamedTuple):
