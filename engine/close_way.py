@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.close_reading import CloseReader, CloseSentence
+from engine.close_reading import LONGEST_CHARACTERS, CloseReader, CloseSentence
 from engine.head_way import HeadWay
 from engine.index import Indexer
 from engine.model.close_layers import CloseModel
@@ -23,6 +23,10 @@ CLOSE_SENTENCES = 5
 
 class CloseWay(HeadWay):
     """One model's way to answer by its reading head and its close layers. For the engine's thread, but for `answer`."""
+
+    # All of a sentence, whose tokens are no more than its characters: an end that fewer tokens allow may stand just before the words that
+    # answer ("governed by the laws of the").
+    longest = LONGEST_CHARACTERS
 
     def __init__(self, model: Model, reader: ChunkReader, head: ReadingHead, close: CloseModel, indexer: Indexer | None = None) -> None:
         super().__init__(model, reader, head, indexer)

@@ -42,7 +42,9 @@ class Chosen:
 
 
 class HeadWay(SpanWay):
-    """One model's way to answer by its reading head. For the engine's thread, but for `answer`."""
+    """One model's way to answer by its reading head. For the engine's thread, but for `answer`. `longest`: tokens of an answer at most."""
+
+    longest = SPAN_TOKENS
 
     def __init__(self, model: Model, reader: ChunkReader, head: ReadingHead, indexer: Indexer | None = None) -> None:
         super().__init__(model, reader, indexer)
@@ -114,7 +116,7 @@ class HeadWay(SpanWay):
         threshold = FOUND_THRESHOLD if options.threshold is None else options.threshold
         chosen = Chosen(0.0)
         if read:
-            chosen = yield from self._chosen(asked, read, threshold, options.max_tokens or SPAN_TOKENS)
+            chosen = yield from self._chosen(asked, read, threshold, options.max_tokens or self.longest)
         if chosen.sentence is not None:
             asked.clock.token()
             yield Token(chosen.words)

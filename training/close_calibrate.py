@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bench.scoring import f1
 from engine.asked import Asked
 from engine.cache.store import ChunkStore
-from engine.calibration import LOCATE_CHUNKS, LOOK_CHUNKS, SPAN_TOKENS
+from engine.calibration import LOCATE_CHUNKS, LOOK_CHUNKS
 from engine.close_reading import CloseSentence
 from engine.close_way import CloseWay
 from engine.engine import Engine
@@ -84,7 +84,7 @@ def ask(engine: Engine, prompt: Prompt, number: str, document: Document, questio
         half,
         np.array([each.features for each in close]),
         np.array([stands(each, number, question) for each in close], dtype=bool),
-        np.array([f1(each.words(SPAN_TOKENS), golds) for each in close]),
+        np.array([f1(each.words(CloseWay.longest), golds) for each in close]),
     )
 
 

@@ -25,8 +25,8 @@ from pathlib import Path
 import torch
 
 from bench.scoring import exact_match, f1
-from engine.calibration import SPAN_TOKENS
 from engine.close_reading import Sheet, words_of
+from engine.close_way import CloseWay
 from engine.loading.bundled import fetch
 from engine.loading.load import load_model
 from engine.model.close_layers import CloseShape, CloseWeights
@@ -105,7 +105,7 @@ def table(model: TrainedCloseLayers, tasks: Sequence[CloseTask], held: Sequence[
         if right:
             shown = task.shown[right[0]]
             golds = [shown.window.words(*span) for span in shown.spans]
-            said = words_of(readings[right[0]], shown.window, SPAN_TOKENS)
+            said = words_of(readings[right[0]], shown.window, CloseWay.longest)
             row["words @1"].append(float(max(range(len(odds)), key=lambda number: task.shown[number].overlap) in right))
             row["close @1"].append(float(max(range(len(odds)), key=lambda number: odds[number]) in right))
             row["EM"].append(exact_match(said, golds))

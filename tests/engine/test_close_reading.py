@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +12,8 @@ import torch
 
 from engine.asked import Asked
 from engine.cache.store import ChunkStore
-from engine.calibration import LOCATE_CHUNKS
-from engine.close_reading import BEFORE_CHARACTERS, LONGEST_CHARACTERS, CloseReader, Sheet, Window
+from engine.calibration import LOCATE_CHUNKS, SPAN_TOKENS
+from engine.close_reading import BEFORE_CHARACTERS, LONGEST_CHARACTERS, CloseReader, CloseSentence, Sheet, Window
 from engine.close_way import CLOSE_SENTENCES, CloseWay
 from engine.engine import Engine
 from engine.events import AnswerEvent, AnswerOptions, Done, Quote, Token
@@ -21,12 +21,13 @@ from engine.head_way import bodies
 from engine.loading.load import load_model
 from engine.model.attention import Segment
 from engine.model.close_layers import CloseLayers, CloseModel, CloseShape, CloseWeights
-from engine.model.reading_head import ReadingShape, Weights
+from engine.model.reading_head import Reading, ReadingShape, Weights
 from engine.opening import Model, open_model
 from engine.prompt import Prompt
+from engine.read import Sentence
 from engine.runs import Spent
 from engine.sentences import sentences
-from engine.steps import run
+from engine.steps import Steps, run
 from engine.tokenizer import Tokenizer
 from tests.engine.prompts import make_prompt
 from tests.engine.test_reading_head import BODIES, QUESTION, head
@@ -171,3 +172,34 @@ def test_below_the_threshold_nothing_is_said(close: Engine, prompt: Prompt) -> N
     assert isinstance(unsure, Done)
     assert (sure.found, unsure.found, unsure.answer) == (True, False, "")
     assert sure.confidence == unsure.confidence
+
+
+@pytest.mark.weights
+def test_a_long_sentence_that_answers_as_a_whole_is_not_cut_before_its_end(
+    close: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words are left off at its end only where the question's options say so."""
+    long = "The Agreement is governed by the laws of " + " and of ".join(f"Province {number}" for number in range(28)) + "."
+    prompt = make_prompt(tmp_path, close.tokenizer, {"laws": [long]})
+
+    def whole(_: CloseReader, sentences: Sequence[Sentence], question: str) -> Steps[list[CloseSentence]]:
+        found = []
+        for each in sentences:
+            window = Window.of(each.text, each.start, each.end, close.tokenizer)
+            scores = torch.zeros(len(window.body.ids) - window.before)
+            starts, ends = scores.clone(), scores.clone()
+            starts[0] = ends[-1] = 10.0
+            found.append(CloseSentence(each, window, Reading(torch.tensor(1.0), starts.log_softmax(0), ends.log_softmax(0))))
+        yield ()
+        return found
+
+    monkeypatch.setattr(CloseReader, "read", whole)
+    question = "Which laws govern the Agreement?"
+    whole_said, cut = (
+        list(close.answer(prompt, question, options=AnswerOptions(threshold=0.0, max_tokens=most)))[-1] for most in (None, 9)
+    )
+    assert len(close.tokenizer.encode(long)) > SPAN_TOKENS
+    assert isinstance(whole_said, Done)
+    assert isinstance(cut, Done)
+    assert whole_said.answer == long
+    assert len(close.tokenizer.encode(cut.answer)) <= 9
