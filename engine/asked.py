@@ -1,4 +1,4 @@
-"""One question to a model that answers freely, here or on a server: what of the prompt it is given to read, and what is said at the end.
+"""One question: what of the prompt it is asked of, what a model that answers freely is given to read, and what is said at the end.
 
 Runs no model and sends nothing. Imports no torch.
 """
@@ -12,6 +12,7 @@ from engine.citing import FreeAnswer
 from engine.clock import Clock
 from engine.events import AnswerOptions, Done, Usage
 from engine.lexical import LexicalHit
+from engine.naming import Named, named
 from engine.passages import Passage, Passages
 from engine.places import Texts
 from engine.prompt import Prompt
@@ -20,13 +21,16 @@ WHOLE, PASSAGES = "whole prompt", "located passages"
 
 
 class Asked:
-    """A question over a prompt, from its arrival on."""
+    """A question over a prompt, from its arrival on. `prompt` is what of it the question names (engine.naming), if it names a document;
+    `bare` the question without names, which is what is searched for; `whole`: names single out nothing here."""
 
-    def __init__(self, prompt: Prompt, question: str, options: AnswerOptions) -> None:
-        self.prompt, self.question, self.options = prompt, question, options
-        self.texts, self.clock = Texts(prompt), Clock()
+    def __init__(self, prompt: Prompt, question: str, options: AnswerOptions, *, whole: bool = False) -> None:
+        self.named = Named(prompt, question) if whole else named(prompt, question)
+        self.prompt, self.bare = self.named.prompt, self.named.question
+        self.question, self.options = question, options
+        self.texts, self.clock = Texts(self.prompt), Clock()
         self.sent_tokens = 0
-        self._passages = Passages(prompt)
+        self._passages = Passages(self.prompt)
         self._sent = self._heard = 0.0
 
     def chosen(self, hits: Sequence[LexicalHit], space: int) -> tuple[str, list[Passage]]:
@@ -52,7 +56,7 @@ class Asked:
         """The end of the answer. An answer less sure than the options' threshold counts as none."""
         found = answer.found and answer.confidence >= (self.options.threshold or 0.0)
         read = sum(len(passage.chunk.ids) for passage in passages)
-        usage = Usage(self.prompt.tokens, self.prompt.chunks, read, len(passages))
+        usage = Usage(self.prompt.tokens, self.prompt.chunks, read, len(passages), named=self.named.documents)
         return Done(
             answer.text if found else "",
             found,

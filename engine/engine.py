@@ -33,6 +33,7 @@ from engine.head_way import HeadWay
 from engine.index import Indexer
 from engine.joined import Joined
 from engine.loading.named_reading import Reading, named_reading
+from engine.naming import named
 from engine.opening import Model, open_model
 from engine.places import Place, Texts, fused
 from engine.prefill import MODE, ChunkReader
@@ -171,7 +172,7 @@ class Engine:
     def answer(self, prompt: Prompt, question: str, *, options: AnswerOptions | None = None) -> Iterator[AnswerEvent]:
         """Located, then the answer's tokens and quotes, then one Done or Failed. Closing the iterator stops the model at its next turn."""
         try:
-            steps = self._way.answer(Asked(prompt, question, options or AnswerOptions()))
+            steps = self._way.answer(Asked(prompt, question, options or AnswerOptions(), whole=self._whole is not None))
             events: Iterator[AnswerEvent] = self._scheduler.stream(steps)
             yield from events
         except (EngineError, OSError) as error:
@@ -204,8 +205,9 @@ class Engine:
 
     def look(self, prompt: Prompt, question: str, limit: int) -> list[Place]:
         """Chunks by their words and the scan, the best looked at by the model and put in order where its scores are calibrated."""
-        hits = self._way.hits(prompt, question, limit)
-        return self._scheduler.run(self._way.look(prompt, hits, question, Spent(), limit)).places
+        asked = named(prompt, question)
+        hits = self._way.hits(asked.prompt, asked.question, limit)
+        return self._scheduler.run(self._way.look(asked.prompt, hits, asked.question, Spent(), limit)).places
 
     @property
     def indexes(self) -> bool:

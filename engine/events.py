@@ -57,7 +57,8 @@ class Quote:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens and chunks of the whole prompt, what of them was read for this answer, and what was indexed when it was asked (None for a
-    model that finds chunks by their words alone)."""
+    model that finds chunks by their words alone). `named`: the documents that the question names, where these alone were asked; then they
+    are the whole."""
 
     prompt_tokens: int
     chunks: int
@@ -65,6 +66,7 @@ class Usage:
     read_chunks: int
     indexed_tokens: int | None = None
     indexed_chunks: int | None = None
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

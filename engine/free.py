@@ -77,7 +77,7 @@ class FreeWay:
     def answer(self, asked: Asked) -> Telling[AnswerEvent, None]:
         """The steps of one answer. Words are searched and texts read at once, in the caller's thread, but for those that only the scan
         finds. Raises EngineError and OSError."""
-        hits = self.hits(asked.prompt, asked.question, MOST_PASSAGES) if asked.question.strip() else []
+        hits = self.hits(asked.prompt, asked.bare, MOST_PASSAGES) if asked.question.strip() else []
         limit = asked.options.locate_chunks or LOCATE_CHUNKS
         for hit in hits[:limit]:
             asked.texts.of(hit.document)
@@ -120,7 +120,7 @@ class FreeWay:
 
     def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int, shown: Shown | None) -> Telling[AnswerEvent, None]:
         """`shown` is None where the scan has a say in what is read."""
-        found = yield from self.look(asked.prompt, hits, asked.question, Spent(), limit if shown else MOST_PASSAGES)
+        found = yield from self.look(asked.prompt, hits, asked.bare, Spent(), limit if shown else MOST_PASSAGES)
         for place in found.places[:limit]:
             yield asked.texts.located(place)
         asked.clock.located()

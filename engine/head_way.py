@@ -95,7 +95,7 @@ class HeadWay(SpanWay):
     def _chosen(self, asked: Asked, read: Sequence[ReadPlace], threshold: float, most: int) -> Steps[Chosen]:
         """What is answered out of chunks that were read, best first; nothing below the threshold."""
         confidence = probability(read[0].odds)
-        best = (yield from self._best(asked.question, bodies(asked, read), most)) if confidence >= threshold else None
+        best = (yield from self._best(asked.bare, bodies(asked, read), most)) if confidence >= threshold else None
         return Chosen(confidence, *best) if best else Chosen(confidence)
 
     def _best(self, question: str, read: Sequence[tuple[ReadPlace, str]], most: int) -> Steps[tuple[Sentence, str] | None]:
@@ -109,7 +109,7 @@ class HeadWay(SpanWay):
     def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int) -> Telling[AnswerEvent, None]:
         prompt, options, texts, spent = asked.prompt, asked.options, asked.texts, Spent()
         most = options.read_chunks or LOOK_CHUNKS
-        located, read = yield from self.read_places(prompt, hits, asked.question, spent, limit, most)
+        located, read = yield from self.read_places(prompt, hits, asked.bare, spent, limit, most)
         asked.clock.located()
         for place in located.places:
             yield texts.located(place)
@@ -122,7 +122,7 @@ class HeadWay(SpanWay):
             yield Token(chosen.words)
             yield quoted(chosen.sentence, texts)
         read_tokens = sum(len(each.place.chunk.ids) for each in read)
-        usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(read), located.indexed_tokens, located.indexed_chunks)
+        usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(read), located.indexed_tokens, located.indexed_chunks, asked.named.documents)
         timings = asked.clock.timings(spent.seconds)
         yield Done(chosen.words, bool(chosen.words), chosen.confidence, usage, timings, self._name, self.mode)
 

@@ -66,7 +66,7 @@ class Chunk:
 class PromptDocument:
     """One document of a prompt. The arrays may be memory maps; the text stays on disk until somebody asks for it.
 
-    `images`: the page images of the chunks that have some, by the chunk's number."""
+    `images`: the page images of the chunks that have some, by the chunk's number. `is_code`: a file of a program."""
 
     id: str
     name: str
@@ -74,6 +74,7 @@ class PromptDocument:
     rows: NDArray[np.void]
     text_path: Path
     images: Mapping[int, tuple[ImageSegment, ...]] = field(default_factory=dict)
+    is_code: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -58,7 +58,7 @@ class SpanWay:
         """The steps of one answer. Words are searched and texts read at once, in the caller's thread, but for those that only the scan
         finds. Raises EngineError and OSError."""
         limit = asked.options.locate_chunks or LOCATE_CHUNKS
-        hits = self.hits(asked.prompt, asked.question, limit)
+        hits = self.hits(asked.prompt, asked.bare, limit)
         for hit in hits[:limit]:
             asked.texts.of(hit.document)
         return self._answer(asked, hits, limit)
@@ -111,7 +111,7 @@ class SpanWay:
         return alone
 
     def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int) -> Telling[AnswerEvent, None]:
-        prompt, question, options, texts, spent = asked.prompt, asked.question, asked.options, asked.texts, Spent()
+        prompt, question, options, texts, spent = asked.prompt, asked.bare, asked.options, asked.texts, Spent()
         located = yield from self.look(prompt, hits, question, spent, limit)
         asked.clock.located()
         for place in located.places:
@@ -125,7 +125,7 @@ class SpanWay:
             answer = yield from heard(read, asked.clock.token)
             yield quoted(found[0], texts)
         read_tokens = sum(len(place.chunk.ids) for place in looked)
-        usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(looked), located.indexed_tokens, located.indexed_chunks)
+        usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(looked), located.indexed_tokens, located.indexed_chunks, asked.named.documents)
         yield Done(answer, bool(answer), confidence, usage, asked.clock.timings(spent.seconds), self._name, self.mode)
 
     def _search(self, asked: Asked, places: Sequence[Place], threshold: float) -> Steps[tuple[list[Sentence], float]]:
@@ -135,8 +135,8 @@ class SpanWay:
         step, most = asked.options.read_chunks or READ_CHUNKS, asked.options.read_chunks or WIDE_CHUNKS
         for first in range(0, min(len(places), most), step):
             read = [(place, asked.texts.body(place.chunk)) for place in places[first : min(first + step, most)]]
-            found = sorted([*found, *(yield from self.find(asked.question, read))], key=lambda sentence: sentence.score, reverse=True)
-            confidence = found_probability(evidence(asked.question, found)) if found else 0.0
+            found = sorted([*found, *(yield from self.find(asked.bare, read))], key=lambda sentence: sentence.score, reverse=True)
+            confidence = found_probability(evidence(asked.bare, found)) if found else 0.0
             if confidence >= threshold:
                 break
         return found, confidence

@@ -128,7 +128,8 @@ class _Answer:
                 "chunks": usage.chunks,
                 "read_tokens": usage.read_tokens,
                 "indexed_tokens": usage.indexed_tokens,
-            },
+            }
+            | ({"named": list(usage.named)} if usage.named else {}),
             "timings": {
                 "parse_s": round(parse_s, 4),
                 "prefill_s": timings.prefill_s,

@@ -16,6 +16,7 @@ from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
 from ingest.apart import PARSING, ParsingProcess
 from ingest.limits import Limits
 from ingest.model import DocumentSummary, PageSummary
+from ingest.parsers.code import is_code
 from ingest.progress import Report, silent
 from ingest.prompt.builder import Builder, Encoder
 from ingest.prompt.headers import header_for
@@ -92,7 +93,7 @@ def index_document(lexical_path: Path, id: str, folder: DocumentFolder) -> None:
 def _prompt_document(id: str, name: str, folder: DocumentFolder) -> PromptDocument:
     parsed = folder.parsed
     ids, rows = opened_array(parsed.ids, _IDS), opened_array(parsed.chunks, CHUNK_ROW)
-    return PromptDocument(id, name, ids, rows, parsed.text, read_pictures(parsed))
+    return PromptDocument(id, name, ids, rows, parsed.text, read_pictures(parsed), is_code(name))
 
 
 def _bodies(document: PromptDocument) -> Iterator[str]:

@@ -23,6 +23,7 @@ from engine.errors import EngineError
 from engine.events import AnswerEvent, AnswerOptions, EngineStatus, Located, PrefillEvent, Token
 from engine.failed import failed
 from engine.lexical import LexicalHit
+from engine.naming import named
 from engine.passages import fixed_tokens, messages
 from engine.places import Texts, by_words, candidates
 from engine.prompt import Prompt
@@ -84,8 +85,9 @@ class RemoteEngine:
 
     def locate(self, prompt: Prompt, question: str, *, limit: int = LOCATE_CHUNKS) -> list[Located]:
         """The chunks that share words with the question, best first. Raises an EngineError."""
-        texts = Texts(prompt)
-        return [texts.located(place) for place in by_words(prompt, candidates(prompt, question, limit))]
+        asked = named(prompt, question)
+        texts = Texts(asked.prompt)
+        return [texts.located(place) for place in by_words(asked.prompt, candidates(asked.prompt, asked.question, limit))]
 
     def answer(self, prompt: Prompt, question: str, *, options: AnswerOptions | None = None) -> Iterator[AnswerEvent]:
         """Located, then tokens and quotes, then one Done or Failed; an empty Token now and then while the server is silent.
@@ -108,7 +110,8 @@ class RemoteEngine:
 
     def _answer(self, prompt: Prompt, question: str, options: AnswerOptions) -> Iterator[AnswerEvent]:
         asked = Asked(prompt, question, options)
-        hits = candidates(prompt, question, MOST_PASSAGES) if question.strip() else []
+        prompt = asked.prompt
+        hits = candidates(prompt, asked.bare, MOST_PASSAGES) if question.strip() else []
         yield from (asked.texts.located(place) for place in by_words(prompt, hits[: options.locate_chunks or LOCATE_CHUNKS]))
         asked.clock.located()
         if not question.strip() or not prompt.chunks:

@@ -46,9 +46,9 @@ def answer_record(answer: Answer) -> dict[str, Any]:
     }
 
 
-def usage_said(answer: Answer) -> dict[str, int]:
-    """Without what the model could not say."""
-    return {name: value for name, value in answer.usage.items() if value is not None}
+def usage_said(answer: Answer) -> dict[str, Any]:
+    """Without what the model could not say, and without named documents where the question names none."""
+    return {name: value for name, value in answer.usage.items() if value not in (None, [])}
 
 
 def _citation_record(citation: Citation) -> dict[str, Any]:

@@ -147,12 +147,15 @@ def _facts(question: Question) -> Iterator[tuple[str, str]]:
         yield gettext("Asked as"), question.asked_as
     for left_out in question.left_out:
         yield gettext("Left out"), str(left_out["path"])
+    usage = usage_said(answer)
+    for name in usage.pop("named", []):
+        yield gettext("Named in the question, and asked alone"), str(name)
     confidence = gettext("{state}, confidence {confidence}").format(state=answer.get_state_display(), confidence=f"{answer.confidence:.2f}")
     yield gettext("Answer"), confidence
     none = gettext("none")
     yield gettext("Model"), gettext("{model}, mode: {mode}").format(model=answer.model or none, mode=answer.mode or none)
     yield gettext("Prompt hash"), answer.prompt_hash or none
-    for name, value in sorted(usage_said(answer).items()):
+    for name, value in sorted(usage.items()):
         yield name, f"{value:,}"
     for name, seconds in sorted(answer.timings.items()):
         yield name, f"{seconds:.3f}"

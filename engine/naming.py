@@ -1,0 +1,123 @@
+"""Which documents a question names, and the question without their names.
+
+"In supply-2019.pdf, how much notice is needed?" is asked of that document alone, as "how much notice is needed?". Every chunk's header has
+its document's name, so a name that stays in the question is found in every chunk of it, whether the chunk answers or not. A name is told by
+its words, however they are written and parted; part of a name is none. Knows no model. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from engine.lexical import STOP_WORDS
+from engine.prompt import Prompt, PromptDocument
+
+# A file's name without its ending is one where nobody would say so many words by chance; before a colon any is.
+TELLING_WORDS = 3
+_NO_SPACES = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # scripts whose words are written without spaces, where each character is one
+_WORD = re.compile(rf"[{_NO_SPACES}]|[^\W_{_NO_SPACES}]+")
+_RUN = re.compile(r"[^\W_]+")
+_ENDING = re.compile(r"(?<=.)\.[^\W\d_][^\W_]{0,7}$")
+_QUOTED = "\"'`“”„‘’«»()[]<> "
+_PARTED = ",:：;，、–—- "
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What is asked of what: the prompt of the documents that the question names, or the whole where it names none; and the question
+    without the names, whole where nothing else is in it. `documents`: the names of the former, () where the whole is asked."""
+
+    prompt: Prompt
+    question: str
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Characters of the question that are a name of the document."""
+
+    start: int
+    end: int
+    document: str
+
+
+def named(prompt: Prompt, question: str) -> Named:
+    """Of a name within a longer one only the longer counts; of documents that have the same name all do."""
+    said = [(match.start(), match.end()) for match in _WORD.finditer(question)]
+    words = [question[start:end].casefold() for start, end in said]
+    spans = [span for document in prompt.documents for span in _spans(document, words, said, question)]
+    spans = [span for span in spans if not any(_within(span, other) for other in spans)]
+    if not spans:
+        return Named(prompt, question)
+    ids = {span.document for span in spans}
+    rest = _without(question, {(span.start, span.end) for span in spans})
+    if len(ids) == len(prompt.documents):
+        return Named(prompt, rest)
+    documents = tuple(document for document in prompt.documents if document.id in ids)
+    return Named(replace(prompt, documents=documents), rest, tuple(document.name for document in documents))
+
+
+def _spans(document: PromptDocument, words: Sequence[str], said: Sequence[tuple[int, int]], question: str) -> Iterator[_Span]:
+    for name in _names(document):
+        for first in _places(name.words, words):
+            start, end = said[first][0], said[first + len(name.words) - 1][1]
+            opens = first == 0 and question[end:].lstrip(_QUOTED).startswith((":", "："))
+            if opens or name.is_telling:
+                yield _Span(start, end, document.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """`is_telling`: a name wherever it stands in a question; else only where it opens one, before a colon."""
+
+    words: tuple[str, ...]
+    is_telling: bool
+
+
+def _names(document: PromptDocument) -> list[_Name]:
+    """The whole path, the file's name and that without its ending. Whoever names a file of code may well ask what others do with it, so
+    there only a colon singles it out."""
+    file = document.name.rsplit("/", 1)[-1]
+    stem = _ENDING.sub("", file)
+    names = {name: _words(name) for name in (document.name, file, stem)}
+    return [_Name(words, not document.is_code and _is_telling(name)) for name, words in names.items() if words]
+
+
+def _is_telling(name: str) -> bool:
+    return _ENDING.search(name) is not None or len(_RUN.findall(name)) >= TELLING_WORDS
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in _WORD.findall(name))
+
+
+def _places(name: Sequence[str], words: Sequence[str]) -> Iterator[int]:
+    """Where the name's words stand among the words, one after the other."""
+    return (first for first in range(len(words) - len(name) + 1) if all(word == words[first + n] for n, word in enumerate(name)))
+
+
+def _within(span: _Span, other: _Span) -> bool:
+    return other.start <= span.start and span.end <= other.end and (span.start, span.end) != (other.start, other.end)
+
+
+def _without(question: str, spans: set[tuple[int, int]]) -> str:
+    """The question without these characters, and without the marks and small words that led up to them where the sentence ends or pauses
+    after them; the question itself where hardly more than such is left."""
+    rest = question
+    for start, end in sorted(spans, reverse=True):
+        before, after = rest[:start].rstrip(_QUOTED), rest[end:].lstrip(_QUOTED)
+        if not after[:1].isalnum():
+            before = _cut_small_words(before).rstrip(_PARTED)
+        rest = f"{before} {after}" if after[:1].isalnum() else before + after
+        rest = rest if before else rest.lstrip(_PARTED)
+    return rest if set(_words(rest)) - STOP_WORDS else question
+
+
+def _cut_small_words(text: str) -> str:
+    """The text without the small words at its end."""
+    words = text.split()
+    while words and words[-1].casefold() in STOP_WORDS:
+        words.pop()
+    return " ".join(words)

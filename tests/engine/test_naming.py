@@ -1,0 +1,86 @@
+"""Documents that a question names, and what of the question is then asked of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.naming import Named, named
+from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
+
+NAMES = [
+    "011-Pareteum_20081001-EX-99.1 Hosting Ag.pdf",
+    "lease.pdf",
+    "Supply Agreement Acme.docx",
+    "Supply Agreement Acme Amendment.docx",
+    "2019/terms.pdf",
+    "2020/terms.pdf",
+    "pumps.md",
+    "src/scheduler.py",
+    "供应合同.pdf",
+    "10.1",
+]
+
+
+@pytest.fixture
+def prompt() -> Prompt:
+    nothing = np.zeros(0, dtype=CHUNK_ROW)
+    documents = [PromptDocument(name, name, np.zeros(0, np.int32), nothing, Path("none"), is_code=name.endswith(".py")) for name in NAMES]
+    return Prompt(tuple(documents), Path("none"), "alice")
+
+
+@pytest.mark.parametrize(
+    ("question", "documents", "rest"),
+    [
+        ("011-Pareteum_20081001-EX-99.1 Hosting Ag: Which law governs?", [0], "Which law governs?"),
+        ("Which law governs 011 pareteum 20081001 ex 99 1 hosting ag.pdf?", [0], "Which law governs?"),
+        ("In lease.pdf, how much notice is needed?", [1], "how much notice is needed?"),
+        ("How much notice is needed in “Lease.pdf”?", [1], "How much notice is needed?"),
+        ("What does lease.pdf say on notice?", [1], "What does say on notice?"),
+        ("Lease: how long does it run?", [1], "how long does it run?"),
+        ("Who owes what under the Supply Agreement (Acme)?", [2], "Who owes?"),
+        ("Is the cap in supply agreement acme amendment the same?", [3], "Is the cap in the same?"),
+        ("Who pays, by Supply Agreement Acme or by Supply Agreement Acme Amendment?", [2, 3], "Who pays?"),
+        ("Is there a cap in terms.pdf?", [4, 5], "Is there a cap?"),
+        ("Is there a cap in 2020/terms.pdf?", [5], "Is there a cap?"),
+        ("scheduler.py: who waits longest?", [7], "who waits longest?"),
+        ("供应合同.pdf中的通知期是多久?", [8], "中的通知期是多久?"),
+        ("供应合同：通知期是多久?", [8], "通知期是多久?"),
+    ],
+)
+def test_a_name_singles_out_its_documents_and_leaves_the_question(prompt: Prompt, question: str, documents: list[int], rest: str) -> None:
+    found = named(prompt, question)
+    assert found.documents == tuple(NAMES[number] for number in documents)
+    assert [document.id for document in found.prompt.documents] == [NAMES[number] for number in documents]
+    assert found.question == rest
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How long does the lease run?",
+        "What do the terms say on Acme: is there a supply agreement?",
+        "Which supply agreement is Acme's?",
+        "Who calls share_out of scheduler.py?",
+        "What does section 10.1 say?",
+        "Is release.pdf older?",
+        "",
+        "?",
+    ],
+)
+def test_what_may_be_no_name_leaves_all_as_it_is(prompt: Prompt, question: str) -> None:
+    assert named(prompt, question) == Named(prompt, question)
+
+
+def test_a_question_that_is_hardly_more_than_a_name_is_kept(prompt: Prompt) -> None:
+    found = named(prompt, "What is in lease.pdf?")
+    assert (found.documents, found.question) == (("lease.pdf",), "What is in lease.pdf?")
+
+
+def test_a_prompt_of_the_named_alone_is_asked_whole_without_the_name(prompt: Prompt) -> None:
+    lease = replace(prompt, documents=prompt.documents[1:2])
+    found = named(lease, "Which law governs lease.pdf?")
+    assert (found.prompt, found.question, found.documents) == (lease, "Which law governs?", ())
