@@ -122,7 +122,9 @@ class HeadWay(SpanWay):
             yield Token(chosen.words)
             yield quoted(chosen.sentence, texts)
         read_tokens = sum(len(each.place.chunk.ids) for each in read)
-        usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(read), located.indexed_tokens, located.indexed_chunks, asked.named.documents)
+        usage = Usage(
+            prompt.tokens, prompt.chunks, read_tokens, len(read), located.indexed_tokens, located.indexed_chunks, asked.named.documents
+        )
         timings = asked.clock.timings(spent.seconds)
         yield Done(chosen.words, bool(chosen.words), chosen.confidence, usage, timings, self._name, self.mode)
 

@@ -125,7 +125,9 @@ class SpanWay:
             answer = yield from heard(read, asked.clock.token)
             yield quoted(found[0], texts)
         read_tokens = sum(len(place.chunk.ids) for place in looked)
-        usage = Usage(prompt.tokens, prompt.chunks, read_tokens, len(looked), located.indexed_tokens, located.indexed_chunks, asked.named.documents)
+        usage = Usage(
+            prompt.tokens, prompt.chunks, read_tokens, len(looked), located.indexed_tokens, located.indexed_chunks, asked.named.documents
+        )
         yield Done(answer, bool(answer), confidence, usage, asked.clock.timings(spent.seconds), self._name, self.mode)
 
     def _search(self, asked: Asked, places: Sequence[Place], threshold: float) -> Steps[tuple[list[Sentence], float]]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.asked import Asked
+from engine.engine import Engine
+from engine.events import AnswerOptions, Done, Located
 from engine.naming import Named, named
 from engine.prompt import CHUNK_ROW, Prompt, PromptDocument
+from engine.remote.address import ServerAddress
+from engine.remote.engine import RemoteEngine
+from tests.engine.prompts import make_prompt
 
 NAMES = [
     "011-Pareteum_20081001-EX-99.1 Hosting Ag.pdf",
@@ -84,3 +91,61 @@ def test_a_prompt_of_the_named_alone_is_asked_whole_without_the_name(prompt: Pro
     lease = replace(prompt, documents=prompt.documents[1:2])
     found = named(lease, "Which law governs lease.pdf?")
     assert (found.prompt, found.question, found.documents) == (lease, "Which law governs?", ())
+
+
+def test_one_sequence_is_read_whole_whatever_is_named(prompt: Prompt) -> None:
+    question = "Which law governs lease.pdf?"
+    whole, part = (Asked(prompt, question, AnswerOptions(), whole=whole) for whole in (True, False))
+    assert (whole.prompt, whole.bare, part.bare, part.question) == (prompt, question, "Which law governs?", question)
+
+
+# --- answers ---
+
+CONTRACTS = {
+    "acme-supply-2019.pdf": [
+        "This supply agreement is between Acme Ltd and Birch plc.\n\n",
+        "Either party may terminate this agreement on ninety days' written notice.\n\n",
+        "This agreement is governed by the laws of Scotland.\n\n",
+    ],
+    "cedar-lease-2020.pdf": [
+        "The tenant is Cedar GmbH.\n\n",
+        "The rent is 900 euros a month.\n\n",
+        "This lease is governed by Irish law.\n\n",
+    ],
+}
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(("question", "words"), [("Which law governs?", "Irish"), ("How much notice is needed to terminate?", "")])
+def test_a_named_document_answers_as_if_it_were_asked_alone(engine: Engine, tmp_path: Path, question: str, words: str) -> None:
+    """It has the words that were asked for in one, and the other contract alone has them in the other."""
+    both = make_prompt(tmp_path, engine.tokenizer, CONTRACTS)
+    lease = replace(both, documents=both.documents[1:])
+    for _ in engine.prefill(both):
+        pass
+
+    def answered(prompt: Prompt, asked: str) -> tuple[list[Any], Done]:
+        events = list(engine.answer(prompt, asked))
+        assert isinstance(events[-1], Done)
+        return [event for event in events[:-1] if isinstance(event, Located)], events[-1]
+
+    alone, alone_done = answered(lease, question)
+    for asked in (f"cedar-lease-2020: {question}", f"In cedar-lease-2020.pdf, {question}"):
+        located, done = answered(both, asked)
+        assert located == alone
+        assert engine.locate(both, asked) == alone
+        assert (done.answer, done.confidence) == (alone_done.answer, alone_done.confidence)
+        assert words in done.answer
+        assert bool(words) == done.found
+        counted = alone_done.usage
+        assert done.usage == replace(counted, named=("cedar-lease-2020.pdf",))
+    assert {place.document for place in answered(both, question)[0]} == set(CONTRACTS)
+
+
+@pytest.mark.weights
+def test_a_server_is_sent_what_the_question_names(engine: Engine, tmp_path: Path) -> None:
+    both = make_prompt(tmp_path, engine.tokenizer, CONTRACTS)
+    remote = RemoteEngine(ServerAddress("http://127.0.0.1:9", "", context=2000), engine.tokenizer)
+    found = remote.locate(both, "Is cedar-lease-2020.pdf governed by the laws of Scotland?")
+    assert {place.document for place in found} == {"cedar-lease-2020.pdf"}
+    assert {place.document for place in remote.locate(both, "Is it governed by law?")} == set(CONTRACTS)

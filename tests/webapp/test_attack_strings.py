@@ -109,7 +109,7 @@ def answer(collection: Collection, attack: str, alice: User) -> Answer:
         text=f"{attack} [1] and more",
         model=attack,
         mode=attack[:40],
-        usage={"prompt_tokens": 9, "chunks": 1, "read_tokens": 3, "read_chunks": 1},
+        usage={"prompt_tokens": 9, "chunks": 1, "read_tokens": 3, "read_chunks": 1, "named": [attack, attack]},
         timings={"locate_s": 0.1, "prefill_s": 0.0, "first_token_s": 0.2, "total_s": 0.3},
         located=[place | {"start_char": 50, "end_char": 60, "text": attack, "score": 1.0}],
     )

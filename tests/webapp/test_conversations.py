@@ -24,14 +24,16 @@ from webapp.library.models import Collection, Document, DocumentState, Membershi
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_broker"), pytest.mark.weights]
 
 FIRST = "How much notice must the landlord give?"
+NOT_ASKED = ", not asked</title>"
 WITH_WORDS = "much notice must landlord give And either party?"
 
 
 class Finding:
-    """An engine that finds QUOTE in the words that it knows, and nothing in others; it remembers what it was asked."""
+    """An engine that finds QUOTE in the words that it knows, and nothing in others; it remembers what it was asked. `named`: what it says
+    that questions name."""
 
-    def __init__(self, *known: str) -> None:
-        self.known = known
+    def __init__(self, *known: str, named: tuple[str, ...] = ()) -> None:
+        self.known, self.named = known, named
         self.asked: list[tuple[str, list[str]]] = []
 
     def answer(self, prompt: Prompt, question: str, *, options: AnswerOptions) -> Iterator[AnswerEvent]:
@@ -47,7 +49,7 @@ class Finding:
             "90 days" if found else "",
             found,
             0.8 if found else 0.2,
-            Usage(30, 1, 30, 1),
+            Usage(30, 1, 30, 1, named=self.named),
             Timings(0.1, 0.2, 0.3, 0.5),
             "finding",
             "isolated",
@@ -132,6 +134,30 @@ def test_it_asks_only_what_is_not_left_out_and_says_so(collection: Collection, d
     assert engine.asked == [(FIRST, [str(document.id)])]
     assert saved.question.left_out == [{"document": str(other.id), "path": "other.txt"}]
     assert saved.prompt_hash == answering.prompt_hash(FIRST, [document])
+
+
+def test_it_says_which_documents_a_question_named(collection: Collection, document: Document, alice: User, client: Client) -> None:
+    other_document(collection)
+    Document.objects.filter(name="other.txt").update(path="other <b>.txt")
+    Document.objects.update(token_count=30)
+    engine = Finding(named=("other <b>.txt",))
+    question = question_ask(collection=collection, owner=alice, text="Who wrote other <b>.txt?")
+    saved = answered(question, engine)
+    assert saved.usage["named"] == ["other <b>.txt"]
+    client.force_login(alice)
+    page = client.get(reverse("ask-detail", args=[question.id])).content.decode()
+    assert "Asked only of <strong>other &lt;b&gt;.txt</strong>, which the question names." in page
+    assert "Not found in this document." in page
+    assert page.count(NOT_ASKED) == 1, "the strip shows the other as not asked"
+    taken_home = client.get(reverse("ask-export", args=[question.id, "md"])).content.decode()
+    assert "Named in the question, and asked alone: other" in taken_home
+    engine.named = ()
+    question = question_ask(collection=collection, owner=alice, text="Who wrote this?")
+    answered(question, engine)
+    page = client.get(reverse("ask-detail", args=[question.id])).content.decode()
+    assert "which the question names" not in page
+    assert "Not found in these 2 documents." in page
+    assert NOT_ASKED not in page
 
 
 def test_it_leaves_out_an_archive_with_all_its_files(collection: Collection, document: Document, alice: User) -> None:

@@ -157,8 +157,16 @@ def evidence(*, collection: Collection, answer: Answer | None = None, citations:
     strip = strip_of(document_spans(collection=collection))
     cited = [_cited(strip, citation) for citation in citations or []]
     located = [_located(strip, place) for place in (answer.located if answer else [])]
-    out = frozenset(row["document"] for row in answer.question.left_out) if answer else frozenset[str]()
+    out = _not_asked(strip, answer) if answer else frozenset[str]()
     return Evidence(strip, [mark for mark in cited if mark], [mark for mark in located if mark], out)
+
+
+def _not_asked(strip: Strip, answer: Answer) -> frozenset[str]:
+    """Ids of the documents that were left out, and where the question names some, of all others."""
+    out, named = {row["document"] for row in answer.question.left_out}, answer.usage.get("named")
+    if named:
+        out |= {document for document, span in strip.spans.items() if span.document.path not in named}
+    return frozenset(out)
 
 
 def _cited(strip: Strip, citation: Citation) -> Mark | None:
