@@ -32,11 +32,14 @@ STAGES: dict[Tier, str] = {"index": "indexing", "full": "reading ahead"}
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if len(arguments.question) > 1:
+        parser.error("ask one question at a time: -q is there more than once")
     console = Console()
     try:
         passwords = Passwords(arguments.password_file, at_terminal(console.clear))
-        return _ask(arguments.files, arguments.question, arguments.json, console, passwords)
+        return _ask(arguments.files, arguments.question[0], arguments.json, console, passwords)
     except (EngineError, AnswerFailed, LimitSettingWrong, PageImagesWrong) as error:
         console.clear()
         print(error, file=sys.stderr)
@@ -48,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     ask_parser = commands.add_parser("ask", help="ask files, folders and archives a question")
     ask_parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    ask_parser.add_argument("-q", "--question", required=True)
+    ask_parser.add_argument("-q", "--question", required=True, action="append")
     ask_parser.add_argument(
         "--password-file",
         type=_passwords,
@@ -127,6 +130,8 @@ def _text(answered: Answered) -> str:
     read = f"read {usage['read_tokens']:,} of {usage['prompt_tokens']:,} tokens in {answered['timings']['total_s']:.1f} s"
     if usage["indexed_tokens"] is not None and usage["indexed_tokens"] < usage["prompt_tokens"]:
         read += f"; {usage['indexed_tokens']:,} of them had been read ahead"
+    if named := usage.get("named"):
+        read += f"; asked only of {', '.join(named)}, which the question names"
     if not answered["found"]:
         nearest = [f"  {place_name(place)}" for place in answered["located"][:3]]
         return "\n".join([f"Not found ({read}).", *(["The nearest passages:", *nearest] if nearest else [])])

@@ -51,6 +51,21 @@ def test_it_answers_with_the_quote_and_its_page(tmp_path: Path) -> None:
     assert source_text(tmp_path)[cited["start_char"] : cited["end_char"]] == cited["quote"]
 
 
+def test_it_asks_the_file_that_the_question_names_and_says_so(tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("Ten days' notice is needed to terminate.\n")
+    done = ask(tmp_path, CONTRACT, other, "-q", "Is it ten days' notice that is needed to terminate, by contract.pdf?")
+    assert done.returncode == 0, done.stderr
+    assert "asked only of contract.pdf, which the question names" in done.stdout
+    assert "other.txt" not in done.stdout
+
+
+def test_it_takes_one_question_at_a_time(tmp_path: Path) -> None:
+    done = ask(tmp_path, CONTRACT, "-q", "Who?", "-q", "When?")
+    assert done.returncode == 2
+    assert "one question at a time" in done.stderr
+
+
 @pytest.mark.slow
 def test_it_reads_nothing_twice(tmp_path: Path) -> None:
     first = asked(tmp_path, CONTRACT, "-q", "How much notice is needed to terminate?")
