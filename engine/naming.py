@@ -45,9 +45,8 @@ class _Span:
 
 def named(prompt: Prompt, question: str) -> Named:
     """Of a name within a longer one only the longer counts; of documents that have the same name all do."""
-    said = [(match.start(), match.end()) for match in _WORD.finditer(question)]
-    words = [question[start:end].casefold() for start, end in said]
-    spans = [span for document in prompt.documents for span in _spans(document, words, said, question)]
+    said = _Said(question)
+    spans = [span for document in prompt.documents for span in _spans(document, said)]
     spans = [span for span in spans if not any(_within(span, other) for other in spans)]
     if not spans:
         return Named(prompt, question)
@@ -59,11 +58,35 @@ def named(prompt: Prompt, question: str) -> Named:
     return Named(replace(prompt, documents=documents), rest, tuple(document.name for document in documents))
 
 
-def _spans(document: PromptDocument, words: Sequence[str], said: Sequence[tuple[int, int]], question: str) -> Iterator[_Span]:
+class _Said:
+    """A question's words, and where they stand in it."""
+
+    def __init__(self, question: str) -> None:
+        self._question, matches = question, list(_WORD.finditer(question))
+        self._words = [match.group().casefold() for match in matches]
+        self._spans = [match.span() for match in matches]
+        self._first: dict[str, list[int]] = {}
+        for number, word in enumerate(self._words):
+            self._first.setdefault(word, []).append(number)
+
+    def has_first_of(self, name: str) -> bool:
+        """Whether the name's first word is among these."""
+        first = _WORD.search(name)
+        return first is not None and first.group().casefold() in self._first
+
+    def places(self, name: Sequence[str]) -> Iterator[tuple[int, int, bool]]:
+        """Characters at which the name's words stand, one after the other, and whether they open the question and a colon follows."""
+        for first in self._first.get(name[0], ()):
+            if self._words[first : first + len(name)] == list(name):
+                start, end = self._spans[first][0], self._spans[first + len(name) - 1][1]
+                yield start, end, first == 0 and self._question[end:].lstrip(_QUOTED).startswith((":", "："))
+
+
+def _spans(document: PromptDocument, said: _Said) -> Iterator[_Span]:
+    if not (said.has_first_of(document.name) or said.has_first_of(_file(document))):
+        return  # as nearly every document, which is soon told
     for name in _names(document):
-        for first in _places(name.words, words):
-            start, end = said[first][0], said[first + len(name.words) - 1][1]
-            opens = first == 0 and question[end:].lstrip(_QUOTED).startswith((":", "："))
+        for start, end, opens in said.places(name.words):
             if opens or name.is_telling:
                 yield _Span(start, end, document.id)
 
@@ -79,10 +102,14 @@ class _Name:
 def _names(document: PromptDocument) -> list[_Name]:
     """The whole path, the file's name and that without its ending. Whoever names a file of code may well ask what others do with it, so
     there only a colon singles it out."""
-    file = document.name.rsplit("/", 1)[-1]
+    file = _file(document)
     stem = _ENDING.sub("", file)
     names = {name: _words(name) for name in (document.name, file, stem)}
     return [_Name(words, not document.is_code and _is_telling(name)) for name, words in names.items() if words]
+
+
+def _file(document: PromptDocument) -> str:
+    return document.name.rsplit("/", 1)[-1]
 
 
 def _is_telling(name: str) -> bool:
@@ -91,11 +118,6 @@ def _is_telling(name: str) -> bool:
 
 def _words(name: str) -> tuple[str, ...]:
     return tuple(word.casefold() for word in _WORD.findall(name))
-
-
-def _places(name: Sequence[str], words: Sequence[str]) -> Iterator[int]:
-    """Where the name's words stand among the words, one after the other."""
-    return (first for first in range(len(words) - len(name) + 1) if all(word == words[first + n] for n, word in enumerate(name)))
 
 
 def _within(span: _Span, other: _Span) -> bool:
