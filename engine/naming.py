@@ -47,11 +47,11 @@ def named(prompt: Prompt, question: str) -> Named:
     """Of a name within a longer one only the longer counts; of documents that have the same name all do."""
     said = _Said(question)
     spans = [span for document in prompt.documents for span in _spans(document, said)]
-    spans = [span for span in spans if not any(_within(span, other) for other in spans)]
     if not spans:
         return Named(prompt, question)
-    ids = {span.document for span in spans}
-    rest = _without(question, {(span.start, span.end) for span in spans})
+    places = _outermost({(span.start, span.end) for span in spans})
+    ids = {span.document for span in spans if (span.start, span.end) in places}
+    rest = _without(question, places)
     if len(ids) == len(prompt.documents):
         return Named(prompt, rest)
     documents = tuple(document for document in prompt.documents if document.id in ids)
@@ -120,21 +120,26 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(word.casefold() for word in _WORD.findall(name))
 
 
-def _within(span: _Span, other: _Span) -> bool:
-    return other.start <= span.start and span.end <= other.end and (span.start, span.end) != (other.start, other.end)
+def _outermost(places: set[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those that lie within no other, in order."""
+    return sorted(one for one in places if not any(other[0] <= one[0] and one[1] <= other[1] for other in places - {one}))
 
 
-def _without(question: str, spans: set[tuple[int, int]]) -> str:
+def _without(question: str, places: Sequence[tuple[int, int]]) -> str:
     """The question without these characters, and without the marks and small words that led up to them where the sentence ends or pauses
     after them; the question itself where hardly more than such is left."""
-    rest = question
-    for start, end in sorted(spans, reverse=True):
-        before, after = rest[:start].rstrip(_QUOTED), rest[end:].lstrip(_QUOTED)
-        if not after[:1].isalnum():
-            before = _cut_small_words(before).rstrip(_PARTED)
-        rest = f"{before} {after}" if after[:1].isalnum() else before + after
-        rest = rest if before else rest.lstrip(_PARTED)
+    starts, ends = [start for start, _ in places] + [len(question)], [0] + [end for _, end in places]
+    rest, *further = [question[end:start] for end, start in zip(ends, starts, strict=True)]
+    for after in further:
+        rest = _closed_up(rest.rstrip(_QUOTED), after.lstrip(_QUOTED))
     return rest if set(_words(rest)) - STOP_WORDS else question
+
+
+def _closed_up(before: str, after: str) -> str:
+    if after[:1].isalnum():
+        return f"{before} {after}" if before else after
+    before = _cut_small_words(before).rstrip(_PARTED)
+    return before + after if before else after.lstrip(_PARTED)
 
 
 def _cut_small_words(text: str) -> str:

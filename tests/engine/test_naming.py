@@ -29,6 +29,8 @@ NAMES = [
     "src/scheduler.py",
     "供应合同.pdf",
     "10.1",
+    "one two three.txt",
+    "two three four.txt",
 ]
 
 
@@ -54,6 +56,7 @@ def prompt() -> Prompt:
         ("Is there a cap in terms.pdf?", [4, 5], "Is there a cap?"),
         ("Is there a cap in 2020/terms.pdf?", [5], "Is there a cap?"),
         ("scheduler.py: who waits longest?", [7], "who waits longest?"),
+        ("Who says that one, two, three, four are many?", [10, 11], "Who says are many?"),
         ("供应合同.pdf中的通知期是多久?", [8], "中的通知期是多久?"),
         ("供应合同：通知期是多久?", [8], "通知期是多久?"),
     ],
