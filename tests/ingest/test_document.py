@@ -45,6 +45,12 @@ def test_it_names_the_path_of_an_archives_member_in_the_header(stored: Stored) -
     assert "[src/a.py, lines 1-1]\n" in seen
 
 
+@pytest.mark.parametrize(("path", "is_code"), [("code/tolls/fees.py", True), ("code/README.md", False), ("fees.pdf", False)])
+def test_a_prompt_knows_a_programs_files(read: Read, tmp_path: Path, path: str, is_code: bool) -> None:
+    folder, _ = read("a.txt", b"Fees.\n")
+    assert open_prompt([("id", path, folder)], tmp_path / "lexical", "salt").documents[0].is_code == is_code
+
+
 def test_it_indexes_the_bodies_of_the_chunks(read: Read, tmp_path: Path) -> None:
     folder, summary = read("a.txt", ("The toll is paid.\n\n" * 200 + "Ostriches travel free.\n").encode())
     index_document(tmp_path / "lexical", "id", folder)
