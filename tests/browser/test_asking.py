@@ -80,3 +80,20 @@ def test_it_says_that_it_was_not_found_and_what_was_read(page: Page) -> None:
     expect(page.locator("#answer")).to_contain_text("Not found in these 2 documents.", timeout=60_000)
     expect(page.locator("#answer")).to_contain_text(re.compile(r"Read [\d,]+ of [\d,]+ tokens|None of the question's words"))
     looks(page, "not-found")
+
+
+def test_it_asks_the_file_that_a_question_names_and_says_so(page: Page) -> None:
+    new_collection(page, "Named")
+    other = {"name": "Other terms.txt", "mimeType": "text/plain", "buffer": b"Ten (10) days' written notice is needed to terminate.\n"}
+    contract = {"name": "contract.pdf", "mimeType": "application/pdf", "buffer": (SAMPLES / "contract.pdf").read_bytes()}
+    upload(page, contract, other)
+    for name in ("contract.pdf", "Other terms.txt"):
+        expect(page.locator("#documents .row", has_text=name).locator(".state")).to_have_text(ASKABLE, timeout=60_000)
+    page.reload()
+    expect(page.get_by_text("A question that names a file is asked of it alone.")).to_be_visible()
+    page.get_by_label("What do you want to know?").fill("How much notice is needed to terminate, by contract.pdf?")
+    page.get_by_role("button", name="Ask all 2 documents").click()
+    expect(page.locator("#answer")).to_contain_text("ninety (90) days", timeout=60_000)
+    expect(page.get_by_text("Asked only of contract.pdf, which the question names.")).to_be_visible()
+    expect(page.locator("#reading")).not_to_contain_text("Ten (10) days")
+    looks(page, "named")
