@@ -2,7 +2,7 @@
 
 "In supply-2019.pdf, how much notice is needed?" is asked of that document alone, as "how much notice is needed?". Every chunk's header has
 its document's name, so a name that stays in the question is found in every chunk of it, whether the chunk answers or not. A name is told by
-its words, however they are written and parted; part of a name is none. Knows no model. Imports no torch.
+its words, however they are written and parted; what part of a name means is known to engine.part_names. Knows no model. Imports no torch.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from engine.lexical import STOP_WORDS
+from engine.part_names import asks_of_many, parts
 from engine.prompt import Prompt, PromptDocument
 
 # A file's name without its ending is one where nobody would say so many words by chance; before a colon any is.
@@ -46,7 +47,7 @@ class _Span:
 def named(prompt: Prompt, question: str) -> Named:
     """Of a name within a longer one only the longer counts; of documents that have the same name all do."""
     said = _Said(question)
-    spans = [span for document in prompt.documents for span in _spans(document, said)]
+    spans = [span for document in prompt.documents for span in _spans(document, said)] + _part_spans(prompt, question)
     if not spans:
         return Named(prompt, question)
     places = _outermost({(span.start, span.end) for span in spans})
@@ -66,6 +67,7 @@ class _Said:
         self._words = [match.group().casefold() for match in matches]
         self._spans = [match.span() for match in matches]
         self._first: dict[str, list[int]] = {}
+        self.asks_of_many = asks_of_many(question)
         for number, word in enumerate(self._words):
             self._first.setdefault(word, []).append(number)
 
@@ -87,8 +89,14 @@ def _spans(document: PromptDocument, said: _Said) -> Iterator[_Span]:
         return  # as nearly every document, which is soon told
     for name in _names(document):
         for start, end, opens in said.places(name.words):
-            if opens or name.is_telling:
+            if opens or (name.is_telling and not said.asks_of_many):
                 yield _Span(start, end, document.id)
+
+
+def _part_spans(prompt: Prompt, question: str) -> list[_Span]:
+    texts = [document for document in prompt.documents if not document.is_code]
+    found = parts(question, [_ENDING.sub("", _file(document)) for document in texts])
+    return [_Span(part.start, part.end, texts[number].id) for part in found for number in part.meant]
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,17 @@ def test_it_says_which_documents_a_question_named(collection: Collection, docume
     assert NOT_ASKED not in page
 
 
+def test_of_many_documents_that_a_question_names_it_shows_some(
+    collection: Collection, document: Document, alice: User, client: Client
+) -> None:
+    question = question_ask(collection=collection, owner=alice, text="Which law governs the Acme contract?")
+    answered(question, Finding(named=tuple(f"Acme <{number}>.pdf" for number in range(1, 10))))
+    client.force_login(alice)
+    page = client.get(reverse("ask-detail", args=[question.id])).content.decode()
+    assert "Acme &lt;4&gt;.pdf</strong> and 5 documents besides, which the question names." in page
+    assert "Acme &lt;5&gt;.pdf" not in page
+
+
 def test_it_leaves_out_an_archive_with_all_its_files(collection: Collection, document: Document, alice: User) -> None:
     archive = Document.objects.create(
         collection=collection, name="a.zip", path="a.zip", is_archive=True, state=DocumentState.READY, sha256=uuid4().hex
