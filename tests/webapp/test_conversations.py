@@ -171,6 +171,57 @@ def test_of_many_documents_that_a_question_names_it_shows_some(
     assert "Acme &lt;5&gt;.pdf" not in page
 
 
+def naming(first: Question, *names: str) -> None:
+    """As if the first question had been answered, of these documents alone."""
+    Answer.objects.filter(question=first).update(usage={"named": list(names)}, state=AnswerState.DONE)
+
+
+def test_a_follow_up_is_put_to_the_documents_that_the_question_before_named(first: Question, client: Client) -> None:
+    other_document(first.collection)
+    naming(first, "other.txt")
+    engine = Finding("other.txt: And either party?", named=("other.txt",))
+    saved = answered(follow_up(first), engine)
+    assert [question for question, _ in engine.asked] == ["other.txt: And either party?"]
+    assert saved.question.asked_as == "other.txt: And either party?"
+    client.force_login(first.owner)
+    page = client.get(reverse("ask-detail", args=[saved.question.id])).content.decode()
+    assert "Asked only of <strong>other.txt</strong>, as the question before." in page
+    assert "Ask the same document<" in page
+    assert "words of the question before" not in page
+    further = Finding(named=("other.txt",))
+    saved = answered(follow_up(saved.question, "And the landlord?"), further)
+    with_words = "other.txt: either party And the landlord?"
+    assert [question for question, _ in further.asked] == ["other.txt: And the landlord?", with_words], "and so on"
+    page = client.get(reverse("ask-detail", args=[saved.question.id])).content.decode()
+    assert "Asked by itself, and with words of the question before: “either party And the landlord?”." in page
+    assert "Asked only of <strong>other.txt</strong>, as the question before." in page
+
+
+@pytest.mark.parametrize("text", ["And what does terms.txt say?", "And which documents say else?", "And the terms contract?"])
+def test_a_follow_up_that_speaks_of_others_is_put_to_these(first: Question, text: str) -> None:
+    other_document(first.collection)
+    naming(first, "other.txt")
+    engine = Finding(text)
+    answered(follow_up(first, text), engine)
+    assert [question for question, _ in engine.asked] == [text]
+
+
+def test_a_follow_up_is_put_to_all_where_what_was_named_is_there_no_more(first: Question) -> None:
+    naming(first, "gone.txt")
+    engine = Finding("And either party?")
+    answered(follow_up(first), engine)
+    assert [question for question, _ in engine.asked] == ["And either party?"]
+
+
+def test_names_in_the_question_before_are_no_words_to_borrow(first: Question) -> None:
+    other_document(first.collection)
+    Question.objects.filter(id=first.id).update(text="How much notice does other.txt give?")
+    first.refresh_from_db()
+    engine = Finding()
+    answered(follow_up(first, "And terms.txt?"), engine)
+    assert [question for question, _ in engine.asked] == ["And terms.txt?", "much notice give And terms.txt?"]
+
+
 def test_it_leaves_out_an_archive_with_all_its_files(collection: Collection, document: Document, alice: User) -> None:
     archive = Document.objects.create(
         collection=collection, name="a.zip", path="a.zip", is_archive=True, state=DocumentState.READY, sha256=uuid4().hex

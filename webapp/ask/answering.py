@@ -1,4 +1,5 @@
-"""Answers one question with the engine: by itself, and where that finds nothing and it follows another, in that one's words too."""
+"""Answers one question with the engine: by itself, or where it follows one that named documents, of these; and where that finds nothing, in
+the words of the one before too."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from collections.abc import Iterator
 
 from engine.events import AnswerEvent, AnswerOptions
 from engine.face import EngineFace
+from engine.naming import named
 from engine.prompt import Prompt
 from ingest.document import open_prompt
 from ingest.progress import Progress, Report
 from webapp.ask import event_log
-from webapp.ask.following import together
+from webapp.ask.following import of_the_same, together
 from webapp.ask.models import Answer, AnswerState, Question
 from webapp.ask.recording import Recording
 from webapp.core.model_files import lexical_path
@@ -23,7 +25,7 @@ from webapp.library.models import ASKABLE, Collection, Document
 
 def answer(job: Job, report: Report, engine: EngineFace) -> Outcome:
     """The work of an ANSWER job. A second attempt starts again, and says so to those who saw the first."""
-    row = Answer.objects.select_related("question__collection__owner", "question__follows").filter(job=job).first()
+    row = Answer.objects.select_related("question__collection__owner", "question__follows__answer").filter(job=job).first()
     if row is None:
         return Outcome.DONE  # its collection was deleted while it waited
     started = Answer.objects.filter(id=row.id, state__in=(AnswerState.WAITING, AnswerState.STREAMING)).update(state=AnswerState.STREAMING)
@@ -46,16 +48,23 @@ def _ask(row: Answer, report: Report, engine: EngineFace) -> None:
         Answer.objects.filter(id=row.id).update(prompt_hash=prompt_hash(words, documents))
         return engine.answer(prompt, words, options=AnswerOptions())
 
-    borrowed = _borrowed(question)
-    if recording.follow(asked(question.text), again=bool(borrowed)):
+    first, borrowed = _wordings(question, prompt)
+    Question.objects.filter(id=question.id).update(asked_as=first if first != question.text else "")
+    if recording.follow(asked(first), again=bool(borrowed)):
         return
     Question.objects.filter(id=question.id).update(asked_as=borrowed)
     recording.follow(asked(borrowed), own=question.text)
 
 
-def _borrowed(question: Question) -> str:
-    """The question in the words of the one that it follows, or ''. That one's own loans go on to this one."""
-    return together(question.follows.words, question.text) if question.follows else ""
+def _wordings(question: Question, prompt: Prompt) -> tuple[str, str]:
+    """How the question is put, and how once more if it finds nothing: in words of the one that it follows, '' if there are none. That one's
+    own loans go on to this one."""
+    before = question.follows
+    if before is None:
+        return question.text, ""
+    names = before.answer.usage.get("named", [])
+    borrowed = together(named(prompt, before.words).question, question.text)
+    return of_the_same(prompt, names, question.text), of_the_same(prompt, names, borrowed) if borrowed else ""
 
 
 def documents_asked(question: Question) -> list[Document]:

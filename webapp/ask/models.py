@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext, gettext_lazy
 
 from ingest.model import Reading
+from webapp.ask.following import led_by
 from webapp.core.models import Row
 
 
@@ -52,6 +53,18 @@ class Question(Row):
     def words(self) -> str:
         """What the engine was asked."""
         return self.asked_as or self.text
+
+    @property
+    def is_of_the_same(self) -> bool:
+        """Whether it was put to the documents that the question before it named (webapp.ask.following)."""
+        names = led_by(self.answer.usage.get("named", []))
+        return bool(names) and self.asked_as.startswith(names)
+
+    @property
+    def in_other_words(self) -> str:
+        """With words of the question before, where it was put so; without that one's documents."""
+        words = self.asked_as.removeprefix(led_by(self.answer.usage.get("named", []))) if self.is_of_the_same else self.asked_as
+        return words if words != self.text else ""
 
 
 class AnswerState(models.TextChoices):

@@ -111,9 +111,12 @@ def question(request: UserRequest, question_id: UUID) -> HttpResponse:
 def _answered(request: UserRequest, row: Question) -> dict[str, Any]:
     citations = citation_list(answer=row.answer)
     before, after = turn_list(question=row)
+    last = after[-1].question if after else row
     context: dict[str, Any] = {
         "before": before,
         "after": after,
+        "last": last,
+        "same": len(last.answer.usage.get("named", [])),
         "choice": choice(collection=row.collection, left_out=row.left_out),
         "question": row,
         "collection": row.collection,

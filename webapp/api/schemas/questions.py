@@ -69,7 +69,8 @@ class LeftOut(Schema):
 
 
 class QuestionRecord(Schema):
-    """`asked_as`: what the engine was asked in the end, where a follow-up borrowed words of the question that it `follows`."""
+    """`asked_as`: what the engine was asked in the end, where a follow-up borrowed words of the question that it `follows`, or
+    the documents that it named."""
 
     id: UUID
     collection: UUID
