@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from engine.close_reading import LONGEST_CHARACTERS, Window
 from engine.read import overlap, stems_of
@@ -46,9 +47,15 @@ class CloseTask:
 
 
 def close_tasks(
-    documents: Sequence[Document], amounts: Mapping[str, int], each: Mapping[str, int], random_: random.Random, tokenizer: Tokenizer
+    documents: Sequence[Document],
+    amounts: Mapping[str, int],
+    each: Mapping[str, int],
+    random_: random.Random,
+    tokenizer: Tokenizer,
+    wrong: Mapping[str, int] = MappingProxyType({}),
 ) -> list[CloseTask]:
-    """About `amounts` of each source, in a random order; of one document no more than `each` of its source says."""
+    """About `amounts` of each source, in a random order; of one document no more than `each` of its source says. `wrong`: sentences beside
+    one that answers, where they are not WRONG."""
     sources: dict[str, list[Document]] = {}
     for document in documents:
         sources.setdefault(document.source, []).append(document)
@@ -59,14 +66,18 @@ def close_tasks(
         for document in own:
             if count >= amounts.get(source, 0):
                 break
-            tasks = list(put(document, _sampled(document, each.get(source, QUESTIONS), random_), random_, tokenizer))
+            tasks = list(
+                put(document, _sampled(document, each.get(source, QUESTIONS), random_), random_, tokenizer, wrong.get(source, WRONG))
+            )
             made += tasks
             count += len(tasks)
     random_.shuffle(made)
     return made
 
 
-def put(document: Document, questions: Sequence[Question], random_: random.Random, tokenizer: Tokenizer) -> Iterator[CloseTask]:
+def put(
+    document: Document, questions: Sequence[Question], random_: random.Random, tokenizer: Tokenizer, most_wrong: int = WRONG
+) -> Iterator[CloseTask]:
     """Each question in one of its wordings; one whose answer stands in no sentence is left out."""
     places = list(sentences(document.text))
     for question in questions:
@@ -74,7 +85,7 @@ def put(document: Document, questions: Sequence[Question], random_: random.Rando
         right = [place for place in places if any(answers(place, span) for span in question.spans)]
         if question.spans and not right:
             continue
-        wrong = _wrong(document, wording, places, right, random_)
+        wrong = _wrong(document, wording, places, right, random_, most_wrong)
         chosen = random_.sample(both := ([random_.choice(right)] if right else []) + wrong, len(both))
         put_to = [(document.text, place, question.spans if place in right else ()) for place in chosen]
         task = task_of(document.source, wording, put_to, tokenizer)
@@ -100,14 +111,16 @@ def answers(place: Span, span: Span) -> bool:
     return shared > 0 and shared >= 0.5 * min(place[1] - place[0], span[1] - span[0])
 
 
-def _wrong(document: Document, wording: str, places: Sequence[Span], right: Sequence[Span], random_: random.Random) -> list[Span]:
+def _wrong(
+    document: Document, wording: str, places: Sequence[Span], right: Sequence[Span], random_: random.Random, most: int
+) -> list[Span]:
     """Of those that share most words with the question some, one more where none answers."""
     wrong = [place for place in places if place not in right and place[1] - place[0] > SHORTEST]
     if right and not document.closed:
         wrong = [place for place in wrong if abs(place[0] - right[0][0]) < NEAR] or wrong
     stems = stems_of(wording)
     alike = sorted(wrong, key=lambda place: -overlap(document.text[slice(*place)], stems) - 1e-6 * random_.random())[:ALIKE]
-    return random_.sample(alike, min(len(alike), WRONG if right else WRONG + 1))
+    return random_.sample(alike, min(len(alike), most if right else most + 1))
 
 
 def _shown(text: str, place: Span, spans: Sequence[Span], wording: str, tokenizer: Tokenizer) -> Shown:

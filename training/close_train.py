@@ -44,6 +44,7 @@ from training.read_measure import mean, told_apart
 from training.read_sources import read_documents, split
 from training.reading_head import LAYERS
 from training.reading_head import corpora as reading_corpora
+from training.scan_sources import posts
 
 SHAPE = CloseShape(first=12, count=12)
 AMOUNTS = {
@@ -55,19 +56,26 @@ AMOUNTS = {
     "web": 1500,
     "agreements": 400,
 }
+POSTS = ("reddit", "reviews")
+POST_QUESTIONS = 10_000  # of each
+WRONG_IN_POSTS = 1  # they are for the words of the answer
 HELD_AMOUNTS = dict.fromkeys(AMOUNTS, 120)
 EACH = {"contracts": 14, "long contracts": 12, "wikipedia": 200}
 NAMES = ("words @1", "close @1", "EM", "F1")
 
 
-def corpora(tokenizer: Tokenizer, data: Path, seed: int) -> tuple[list[CloseTask], list[CloseTask]]:
+def corpora(tokenizer: Tokenizer, data: Path, seed: int, *, posts_too: bool = False) -> tuple[list[CloseTask], list[CloseTask]]:
     """To train on, and held back: of the documents that the heads hold back too."""
     found = read_documents(data, random.Random(1))  # noqa: S311 (a sample, no secret)
     _, held = split(found)
     names = {(document.source, document.name) for document in held}
     random_ = random.Random(seed)  # noqa: S311
     others = [document for document in found if (document.source, document.name) not in names]
-    return close_tasks(others, AMOUNTS, EACH, random_, tokenizer), close_tasks(held, HELD_AMOUNTS, {}, random_, tokenizer)
+    train, apart = close_tasks(others, AMOUNTS, EACH, random_, tokenizer), close_tasks(held, HELD_AMOUNTS, {}, random_, tokenizer)
+    if posts_too:
+        further = [document for source in POSTS for document in posts(data / f"{source}.jsonl.gz", source, random_)]
+        train += close_tasks(further, dict.fromkeys(POSTS, POST_QUESTIONS), {}, random_, tokenizer, dict.fromkeys(POSTS, WRONG_IN_POSTS))
+    return train, apart
 
 
 def liked(model: Model, data: Path, cache: Path, seed: int, console: Console) -> list[CloseTask]:
@@ -150,7 +158,7 @@ def main() -> None:
     torch.manual_seed(asked.seed)
     settings = Settings(asked.steps, asked.minutes, asked.tokens, asked.rate, seed=asked.seed)
     opened, console = open_model(fetch(), adapter=asked.adapter), Console(settings)
-    train, held = corpora(opened.tokenizer, asked.data, asked.seed)
+    train, held = corpora(opened.tokenizer, asked.data, asked.seed, posts_too=asked.posts)
     if asked.encodings:
         train += liked(opened, asked.data, asked.encodings, asked.seed, console)
     shown, apart = (examples(opened, SHAPE, tasks, asked.cache, console) for tasks in (train, held))
@@ -182,6 +190,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--cache", type=Path, default=Path("var/close-states"))
     made.add_argument("--encodings", type=Path, help="cache of training.reading_head: its questions too, put to what the head likes best")
+    made.add_argument(
+        "--posts", action="store_true", help="questions about posts and reviews too, whose terms are unclear (docs/model-card.md)"
+    )
     made.add_argument("--begin", type=Path, help="file of close layers to begin with")
     made.add_argument("--adapter", type=Path, help="of the base model, whose close layers they are to be; they belong into its folder then")
     made.add_argument("--steps", type=int, default=3000)

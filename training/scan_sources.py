@@ -26,6 +26,7 @@ Span = tuple[int, int]
 PAGE_CHARACTERS = 3000  # contracts come without their pages
 SHORT_SPAN = 40  # a title or a name stands everywhere in a contract: only its first place counts
 LONGEST_CONTRACT = 45_000
+POSTS_TOGETHER = 3
 _WORDINGS = Path(__file__).parent
 
 
@@ -102,12 +103,24 @@ def paragraphs(path: Path, source: str, random_: random.Random, *, closed: bool,
     """Articles: rows of one title, or each row by itself where there is none. `each`: questions of a row at most."""
     numbered = [(row["title"] or f"article {number}", row) for number, row in enumerate(_rows(path))]
     for title, group in groupby(sorted(numbered, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
-        text, questions = "", []
-        for _, row in group:
-            chosen = random_.sample(row["qas"], min(each, len(row["qas"])))
-            questions += [_asked(qa, len(text), random_) for qa in chosen if qa["answers"]]
-            text += row["context"].strip("\n") + "\n\n"
-        yield Document(source, f"{title}.txt", text, tuple(questions), closed)
+        yield _article(source, f"{title}.txt", [row for _, row in group], random_, closed=closed, each=each)
+
+
+def posts(path: Path, source: str, random_: random.Random) -> Iterator[Document]:
+    """Rows that have nothing to do with each other, with all their questions; some to a document, for one alone has few sentences."""
+    rows = list(_rows(path))
+    random_.shuffle(rows)
+    for first in range(0, len(rows), POSTS_TOGETHER):
+        yield _article(source, f"{source} {first}.txt", rows[first : first + POSTS_TOGETHER], random_, closed=False, each=len(rows))
+
+
+def _article(source: str, name: str, rows: Sequence[dict[str, Any]], random_: random.Random, *, closed: bool, each: int) -> Document:
+    text, questions = "", []
+    for row in rows:
+        chosen = random_.sample(row["qas"], min(each, len(row["qas"])))
+        questions += [_asked(qa, len(text), random_) for qa in chosen if qa["answers"]]
+        text += row["context"].rstrip("\n") + "\n\n"
+    return Document(source, name, text, tuple(questions), closed)
 
 
 def passages(path: Path, random_: random.Random) -> Iterator[Document]:

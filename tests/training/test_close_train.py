@@ -77,6 +77,12 @@ def test_so_many_questions_of_a_document_and_a_source(tokenizer: Tokenizer) -> N
     assert close_tasks([crowded], {}, {}, random.Random(1), tokenizer) == []
 
 
+def test_a_source_may_have_fewer_wrong_sentences(tokenizer: Tokenizer) -> None:
+    made = close_tasks([story(1)], {"stories": 9}, {}, random.Random(1), tokenizer, {"stories": 1})
+    assert [len(task.shown) for task in made] == [2] * 5
+    assert sum(task.answered for task in made) == 4
+
+
 def test_an_answer_that_stands_in_no_sentence_is_left_out(tokenizer: Tokenizer) -> None:
     document = replace(story(1), questions=(Question(("Which?",), ((10**6, 10**6 + 5),)),))
     assert list(put(document, document.questions, random.Random(1), tokenizer)) == []

@@ -13,7 +13,7 @@ import pytest
 from engine.tokenizer import Tokenizer
 from tests.engine.vocabularies import chatml_json
 from training.scan_corpus import corpus, needed
-from training.scan_sources import Document, contracts, pages, paragraphs, passages, statements, varied
+from training.scan_sources import Document, contracts, pages, paragraphs, passages, posts, statements, varied
 
 LAW = "This Agreement shall be governed by the laws of the State of Delaware, without regard to its rules of conflict."
 CLAUSES = "\n\n".join(f"{number}. The parties shall meet in room {number} on the first day of month {number}." for number in range(1, 80))
@@ -74,6 +74,23 @@ def test_paragraphs_of_a_title_make_one_document(tmp_path: Path) -> None:
     assert found["Rome.txt"].text == "Rome is old.\n\nIt has hills: seven of them.\n\n"
     spans = [found["Rome.txt"].text[slice(*question.spans[0])] for question in found["Rome.txt"].questions]
     assert spans == ["Rome", "seven"]
+
+
+def test_posts_stand_some_together_with_all_their_questions(tmp_path: Path) -> None:
+    def row(colour: str, price: int) -> dict[str, Any]:
+        context, answers = f"\nThe {colour} lamp cost {price} dollars.\n", (colour, f"cost {price}")
+        return {
+            "title": "the same",
+            "context": context,
+            "qas": [{"question": "?", "answers": [a], "starts": [context.index(a)]} for a in answers],
+        }
+
+    rows = [row(colour, price) for price, colour in enumerate(("red", "blue", "green", "tall", "dim"))]
+    found = list(posts(write(tmp_path / "p.gz", rows), "reviews", random.Random(1)))
+    assert sorted(each.text.count("lamp") for each in found) == [2, 3]
+    assert len({each.name for each in found}) == 2
+    answers = [each.text[slice(*asked.spans[0])] for each in found for asked in each.questions]
+    assert sorted(answers) == sorted(qa["answers"][0] for row in rows for qa in row["qas"])
 
 
 def test_a_search_question_is_answered_by_its_passage(tmp_path: Path) -> None:
