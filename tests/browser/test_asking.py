@@ -103,3 +103,7 @@ def test_it_asks_the_file_that_a_question_names_and_says_so(page: Page) -> None:
     expect(page.locator("#answer")).to_contain_text("ninety (90) days", timeout=60_000)
     expect(page.locator("#reading")).not_to_contain_text("Ten (10) days")
     looks(page, "named-follow-up")
+    page.get_by_role("button", name="Ask all documents").click()
+    expect(page.locator("#now .question")).to_have_text("How much notice is needed to terminate?")
+    expect(page.locator("#answer")).to_contain_text(re.compile("notice"), timeout=60_000)
+    expect(page.get_by_text("Asked only of")).to_have_count(0)

@@ -188,6 +188,10 @@ def test_a_follow_up_is_put_to_the_documents_that_the_question_before_named(firs
     assert "Asked only of <strong>other.txt</strong>, as the question before." in page
     assert "Ask the same document<" in page
     assert "words of the question before" not in page
+    client.post(reverse("ask-question", args=[first.collection.id]), {"text": "And either party?", "follows": str(first.id), "alone": "1"})
+    of_all = Question.objects.get(follows=None, conversation=first.conversation, text="And either party?")
+    answered(of_all, engine)
+    assert engine.asked[-1][0] == "And either party?"
     further = Finding(named=("other.txt",))
     saved = answered(follow_up(saved.question, "And the landlord?"), further)
     with_words = "other.txt: either party And the landlord?"
