@@ -94,9 +94,11 @@ def _spans(document: PromptDocument, said: _Said) -> Iterator[_Span]:
 
 
 def _part_spans(prompt: Prompt, question: str) -> list[_Span]:
-    texts = [document for document in prompt.documents if not document.is_code]
-    found = parts(question, [_ENDING.sub("", _file(document)) for document in texts])
-    return [_Span(part.start, part.end, texts[number].id) for part in found for number in part.meant]
+    """None among code: there "the error report" is hardly ever errors.rst."""
+    if any(document.is_code for document in prompt.documents):
+        return []
+    found = parts(question, [_ENDING.sub("", _file(document)) for document in prompt.documents])
+    return [_Span(part.start, part.end, prompt.documents[number].id) for part in found for number in part.meant]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ def _each_of(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-GENERIC = _each_of("agreement contract document file")  # whatever its name, a document may be called so
+GENERIC = _each_of("agreement contract")  # whatever its name, a document may be called so
 SUBJECTS = _each_of(
     "addendum amendment deed invoice letter licence license memo minutes paper policy report statement"
 )  # spoken of inside others
 NOUNS = GENERIC | SUBJECTS | _each_of("article book handbook lease manual memorandum msa nda novel transcript")
-PLURALS = frozenset(f"{noun}s" for noun in NOUNS - SUBJECTS)
+PLURALS = frozenset(f"{noun}s" for noun in NOUNS - SUBJECTS) | {"documents", "files"}
 POINTING = _each_of("her his its my our that the their this your")
 EVERY = _each_of("a all an another any both each either every neither no other others some what which")
 LEADING = POINTING | _each_of("by from in of per to under")

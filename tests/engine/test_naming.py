@@ -59,10 +59,6 @@ def prompt() -> Prompt:
         ("Is there a cap in 2020/terms.pdf?", [5], "Is there a cap?"),
         ("scheduler.py: who waits longest?", [7], "who waits longest?"),
         ("Who says that one, two, three, four are many?", [10, 11], "Who says are many?"),
-        ("Is there any cap in the Acme contract?", [2, 3], "Is there any cap in the contract?"),
-        ("Who pays under our agreement with Acme?", [2, 3], "Who pays under our agreement?"),
-        ("Can Acme's agreement be assigned?", [2, 3], "Can agreement be assigned?"),
-        ("Is lease.pdf older than the Acme contract?", [1, 2, 3], "Is older than the contract?"),
         ("供应合同.pdf中的通知期是多久?", [8], "中的通知期是多久?"),
         ("供应合同：通知期是多久?", [8], "通知期是多久?"),
     ],
@@ -86,13 +82,28 @@ def test_a_name_singles_out_its_documents_and_leaves_the_question(prompt: Prompt
         "Which contracts mention Acme?",
         "Which documents mention lease.pdf?",
         "Do all other contracts cite the Supply Agreement (Acme)?",
-        "Is the scheduler document complete?",
+        "Is there any cap in the Acme contract?",
         "",
         "?",
     ],
 )
 def test_what_may_be_no_name_leaves_all_as_it_is(prompt: Prompt, question: str) -> None:
     assert named(prompt, question) == Named(prompt, question)
+
+
+@pytest.mark.parametrize(
+    ("question", "documents", "rest"),
+    [
+        ("Is there any cap in the Acme contract?", [2, 3], "Is there any cap in the contract?"),
+        ("Who pays under our agreement with Acme?", [2, 3], "Who pays under our agreement?"),
+        ("Can Acme's agreement be assigned?", [2, 3], "Can agreement be assigned?"),
+        ("Is lease.pdf older than the Acme contract?", [1, 2, 3], "Is older than the contract?"),
+        ("Which contracts mention the Acme lease?", [], "Which contracts mention the Acme lease?"),
+    ],
+)
+def test_part_of_a_name_singles_out_where_there_is_no_code(prompt: Prompt, question: str, documents: list[int], rest: str) -> None:
+    found = named(replace(prompt, documents=tuple(each for each in prompt.documents if not each.is_code)), question)
+    assert (found.documents, found.question) == (tuple(NAMES[number] for number in documents), rest)
 
 
 def test_a_question_that_is_hardly_more_than_a_name_is_kept(prompt: Prompt) -> None:
