@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.model.close_layers import CloseLayers, CloseWeights
+from engine.model.close_layers import CloseLayers, CloseReading, CloseWeights
 from engine.model.decoder import Decoder
-from engine.model.reading_head import Reading, best_span
+from engine.model.reading_head import best_pair
 from engine.prompt import TokenArray
 from engine.read import Sentence
 from engine.span import Body
@@ -78,7 +78,7 @@ class CloseSentence:
 
     sentence: Sentence
     window: Window
-    reading: Reading
+    reading: CloseReading
 
     @property
     def answers(self) -> float:
@@ -99,10 +99,10 @@ class CloseSentence:
         return words_of(self.reading, self.window, most)
 
 
-def words_of(reading: Reading, window: Window, most: int) -> str:
+def words_of(reading: CloseReading, window: Window, most: int) -> str:
     body, before = window.body, window.before
     starts, ends = torch.from_numpy(body.starts[before:-1].copy()), torch.from_numpy(body.ends[before + 1 :].copy())
-    first, last, _ = best_span(reading, starts, ends, most)
+    first, last, _ = best_pair(reading.spans, starts, ends, most)
     return window.words(first, last)
 
 
@@ -125,5 +125,5 @@ class CloseReader:
         return [CloseSentence(*each) for each in zip(sentences, windows, (reading_on_cpu(r) for r in readings), strict=True)]
 
 
-def reading_on_cpu(reading: Reading) -> Reading:
-    return Reading(*(part.cpu() for part in reading))
+def reading_on_cpu(reading: CloseReading) -> CloseReading:
+    return CloseReading(*(part.cpu() for part in reading))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.model.reading_head import Reading
+from engine.model.close_layers import CloseReading
 from training.close_model import Sheets, TrainedCloseLayers
 from training.scan_sources import Span
 
@@ -49,7 +49,7 @@ class Settings:
     head_rate: float = 1e-3
     warm_up: int = 40
     which: float = 0.6
-    words: float = 0.5
+    words: float = 1.0
     bf16: bool = True
     seed: int = 1
 
@@ -103,9 +103,9 @@ def batches(examples: Sequence[Example], settings: Settings) -> Iterator[list[Ex
             yield from made
 
 
-def losses_of(readings: Sequence[Sequence[Reading]], examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
+def losses_of(readings: Sequence[Sequence[CloseReading]], examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
     """Answers: of each sentence, whether it does. Which: where one does, that it is chosen among those beside it. Words: in one that does,
-    where the answer begins and ends. Each a mean, in nats."""
+    from where to where the answer goes. Each a mean, in nats."""
     answers, which, words = [], [], []
     for found, example in zip(readings, examples, strict=True):
         odds = torch.stack([reading.answers for reading in found])
@@ -115,13 +115,15 @@ def losses_of(readings: Sequence[Sequence[Reading]], examples: Sequence[Example]
             which.append(odds.logsumexp(0) - odds[right].logsumexp(0))
         for reading, spans in zip(found, example.spans, strict=True):
             if spans:
-                words.append(place(reading.starts, {first for first, _ in spans}) + place(reading.ends, {last for _, last in spans}))
+                words.append(nats(reading.spans, spans))
     return tuple(torch.stack(each).mean() if each else torch.zeros(()) for each in (answers, which, words))  # type: ignore[return-value]
 
 
-def place(scores: Tensor, right: set[int]) -> Tensor:
-    """Nats, for log-probabilities of tokens of which any in `right` will do; a place behind the last one is the last."""
-    return -scores[sorted({min(token, len(scores) - 1) for token in right})].logsumexp(0)
+def nats(spans: Tensor, right: Sequence[Span]) -> Tensor:
+    """Of spans [N, N], log-probabilities, of which any in `right` will do; a place behind the last token is the last."""
+    last = len(spans) - 1
+    starts, ends = zip(*{(min(first, last), min(end, last)) for first, end in right}, strict=True)
+    return -spans[list(starts), list(ends)].logsumexp(0)
 
 
 def scale(step: int, share: float, warm_up: int) -> float:

@@ -16,8 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.config import ModelConfig
-from engine.model.close_layers import CloseShape
-from engine.model.reading_head import Reading
+from engine.model.close_layers import LENGTHS, PAIRED, CloseReading, CloseShape, reading_of
 from engine.model.rope import angles, frequencies
 from training.scan_sources import Span
 from training.scout_model import MATRICES, Layer, LowRankLinear
@@ -52,12 +51,15 @@ class TrainedCloseLayers(nn.Module):
                 layer.set_submodule(name, LowRankLinear(cast(nn.Linear, layer.get_submodule(name)).weight, rank))
         self.norm = nn.RMSNorm(config.hidden, config.norm_eps)
         self.tokens, self.answers = nn.Linear(config.hidden, 3), nn.Linear(config.hidden, 1)
-        nn.init.normal_(self.tokens.weight, std=0.02)
+        self.begun, self.ended = (nn.Linear(config.hidden, PAIRED, bias=False) for _ in range(2))
+        self.lengths = nn.Parameter(torch.zeros(LENGTHS))
+        for part in (self.tokens, self.begun, self.ended):
+            nn.init.normal_(part.weight, std=0.02)
         nn.init.zeros_(self.answers.weight)
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies(config), persistent=False)
 
-    def forward(self, sheets: Sheets) -> list[list[Reading]]:
+    def forward(self, sheets: Sheets) -> list[list[CloseReading]]:
         """Of each sheet, what is said of each sentence."""
         count, tokens, _ = sheets.hidden.shape
         cos, sin = (each.repeat(count, 1, 1) for each in angles(torch.arange(tokens), self.frequencies, torch.float32))
@@ -65,21 +67,13 @@ class TrainedCloseLayers(nn.Module):
         x = sheets.hidden.flatten(0, 1)
         for layer in self._layers():
             x = layer(x, cos, sin, lambda q, k, v: attended(q, k, v, there))
-        x = self.norm(x.float())
-        scores, x = self.tokens(x).float().unflatten(0, (count, tokens)), x.unflatten(0, (count, tokens))
-        return [
-            [self._reading(x[sheet, first:end], scores[sheet, first:end]) for first, end in own]
-            for sheet, own in enumerate(sheets.sentences)
-        ]
+        x = self.norm(x.float()).unflatten(0, (count, tokens))
+        with torch.autocast("cpu", enabled=False):  # few numbers, whose differences count
+            return [[reading_of(self, x[sheet, first:end].float()) for first, end in own] for sheet, own in enumerate(sheets.sentences)]
 
     def own(self) -> dict[str, Tensor]:
         """What was trained."""
         return {name: tensor.detach() for name, tensor in self.named_parameters() if tensor.requires_grad}
-
-    def _reading(self, x: Tensor, scores: Tensor) -> Reading:
-        starts, ends, signs = scores.unbind(-1)
-        answers = self.answers(torch.softmax(signs, 0) @ x.float()).float()[0]
-        return Reading(answers, torch.log_softmax(starts, 0), torch.log_softmax(ends, 0))
 
     def _layers(self) -> Iterator[Layer]:
         return (cast(Layer, layer) for layer in self.layers)

@@ -1,16 +1,17 @@
 """The close layers: some of a model's own middle layers, changed by sums of low rank, over a question and the sentences that it is put to.
 
 Below them the model is as it is. In them every token sees all that stand with it, those after it too, so what a sentence goes on to say
-counts for how it begins, and sentences are weighed against each other. They say of each whether it answers, and where the words of the
-answer begin and end. Knows no text, no store and no training.
-Legend: T tokens of question and sentences, C hidden.
+counts for how it begins, and sentences are weighed against each other. They say of each whether it answers, and from which word to which
+the answer goes: ends are weighed with beginnings, or an answer would go from the beginning of one thing to the end of another.
+Knows no text, no store and no training.
+Legend: T tokens of question and sentences, N of one sentence, C hidden.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,10 +22,11 @@ from engine.model.attention import Places
 from engine.model.decoder import Layer
 from engine.model.linear import to_int8
 from engine.model.norm import RMSNorm
-from engine.model.reading_head import Reading
 from engine.model.rope import angles, frequencies
 
 A, B = ".a", ".b"
+PAIRED = 64  # numbers of a token as a beginning, and as an end
+LENGTHS = 24  # kinds of an answer's length, three to a doubling
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,13 @@ class CloseWeights:
         return self.overlap * overlap + self.mass * mass + self.odds * odds + self.close * close
 
 
+class CloseReading(NamedTuple):
+    """Log-odds that the sentence answers, and `spans` [N, N]: by first and last token the log-probability of each answer in it."""
+
+    answers: Tensor
+    spans: Tensor
+
+
 class CloseModel(NamedTuple):
     """Close layers, and how much their word counts."""
 
@@ -57,7 +66,8 @@ class CloseModel(NamedTuple):
 
 
 class CloseLayers(nn.Module):
-    """`layers` as the decoder's, then for each token a score as the answer's beginning, as its end, and as a sign of it."""
+    """`layers` as the decoder's, then for each token a score as the answer's beginning, as its end, and as a sign of it; for two of them as
+    its beginning and its end together, and for each length."""
 
     def __init__(self, shape: CloseShape, config: ModelConfig) -> None:
         super().__init__()
@@ -66,14 +76,16 @@ class CloseLayers(nn.Module):
         self.norm = RMSNorm(config.hidden, config.norm_eps)
         self.tokens = nn.Linear(config.hidden, 3)
         self.answers = nn.Linear(config.hidden, 1)
+        self.begun, self.ended = (nn.Linear(config.hidden, PAIRED, bias=False) for _ in range(2))
+        self.lengths = nn.Parameter(torch.zeros(LENGTHS))
         self.frequencies: Tensor
 
     @classmethod
     def from_weights(
         cls, shape: CloseShape, config: ModelConfig, base: Mapping[str, Tensor], own: Mapping[str, Tensor], *, int8: bool = False
     ) -> CloseLayers:
-        """`base`: the model's tensors (Decoder.from_weights). `own`: norm, tokens and answers, and for matrices of the layers, counted from
-        the first close one, `layers.0.attention.qkv.a` [rank, in] and `.b` [out, rank], whose product is added; in fp32. `int8` as the
+        """`base`: the model's tensors (Decoder.from_weights). `own`: norm and what stands above it, and for matrices of the layers, counted
+        from the first close one, `layers.0.attention.qkv.a` [rank, in] and `.b` [out, rank], whose product is added; in fp32. `int8` as the
         decoder has it."""
         with torch.device("meta"):
             made = cls(shape, config)
@@ -94,20 +106,36 @@ class CloseLayers(nn.Module):
         return made.eval().requires_grad_(False)
 
     @torch.inference_mode()
-    def forward(self, x: Tensor, sentences: Sequence[tuple[int, int]]) -> list[Reading]:
-        """x [T, C]: what goes into layer `first`. `sentences`: first token and the one behind the last of each; a Reading of its tokens."""
+    def forward(self, x: Tensor, sentences: Sequence[tuple[int, int]]) -> list[CloseReading]:
+        """x [T, C]: what goes into layer `first`. `sentences`: first token and the one behind the last of each."""
         cos, sin = angles(torch.arange(len(x), device=x.device), self.frequencies, x.dtype)
         places = Places(cos, sin, None)
         for layer in self.layers:
             x = both_ways(cast(Layer, layer), x, places)
         x = self.norm(x).float()
-        scores = self.tokens(x)
-        return [self._reading(x[first:end], scores[first:end]) for first, end in sentences]
+        return [reading_of(self, x[first:end]) for first, end in sentences]
 
-    def _reading(self, x: Tensor, scores: Tensor) -> Reading:
-        starts, ends, signs = scores.unbind(-1)
-        answers = self.answers(torch.softmax(signs, 0) @ x)[0]
-        return Reading(answers, torch.log_softmax(starts, 0), torch.log_softmax(ends, 0))
+
+class Above(Protocol):
+    """What stands above the layers, here and where it is trained."""
+
+    tokens: nn.Linear
+    answers: nn.Linear
+    begun: nn.Linear
+    ended: nn.Linear
+    lengths: nn.Parameter
+
+
+def reading_of(above: Above, x: Tensor) -> CloseReading:
+    """Of a sentence's tokens x [N, C], fp32, as they leave the layers."""
+    starts, ends, signs = above.tokens(x).unbind(-1)
+    answers = above.answers(torch.softmax(signs, 0) @ x)[0]
+    steps = torch.arange(len(x), device=x.device)
+    length = steps[None, :] - steps[:, None] + 1
+    kinds = (3 * length.clamp(min=1).float().log2()).long().clamp(max=LENGTHS - 1)
+    together = above.begun(x) @ above.ended(x).T * PAIRED**-0.5
+    spans = (starts[:, None] + ends[None, :] + together + above.lengths[kinds]).masked_fill(length < 1, -torch.inf)
+    return CloseReading(answers, torch.log_softmax(spans.flatten(), 0).view_as(spans))
 
 
 def both_ways(layer: Layer, x: Tensor, places: Places) -> Tensor:

@@ -145,11 +145,14 @@ class Block(nn.Module):
 def best_span(reading: Reading, starts: Tensor, ends: Tensor, most: int) -> tuple[int, int, float]:
     """The likeliest answer: its first and last token in the body and its log-probability. Of the body's tokens `starts` and `ends` (bool)
     may begin and end one; it is of `most` tokens at most. One token that may do neither is taken where none may."""
-    first = reading.starts.masked_fill(~starts, -torch.inf)
-    last = reading.ends.masked_fill(~ends, -torch.inf)
-    pairs = (first[:, None] + last[None, :]).triu().masked_fill(~inside(len(first), most, first.device), -torch.inf)
-    score, place = pairs.flatten().max(0)
-    begin, end = divmod(int(place), len(first))
+    return best_pair(reading.starts[:, None] + reading.ends[None, :], starts, ends, most)
+
+
+def best_pair(spans: Tensor, starts: Tensor, ends: Tensor, most: int) -> tuple[int, int, float]:
+    """As best_span, of spans [T, T] by their first and last token."""
+    allowed = starts[:, None] & ends[None, :] & inside(len(spans), most, spans.device)
+    score, place = spans.masked_fill(~allowed, -torch.inf).flatten().max(0)
+    begin, end = divmod(int(place), len(spans))
     return begin, end, float(score)
 
 

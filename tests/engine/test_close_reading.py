@@ -20,8 +20,8 @@ from engine.events import AnswerEvent, AnswerOptions, Done, Quote, Token
 from engine.head_way import bodies
 from engine.loading.load import load_model
 from engine.model.attention import Segment
-from engine.model.close_layers import CloseLayers, CloseModel, CloseShape, CloseWeights
-from engine.model.reading_head import Reading, ReadingShape, Weights
+from engine.model.close_layers import LENGTHS, PAIRED, CloseLayers, CloseModel, CloseReading, CloseShape, CloseWeights
+from engine.model.reading_head import ReadingShape, Weights
 from engine.opening import Model, open_model
 from engine.prompt import Prompt
 from engine.read import Sentence
@@ -83,6 +83,7 @@ def model(weights_folder: Path) -> Model:
     shape = ReadingShape((3, 20), config.kv_heads * config.head_dim, 64, 1)
     torch.manual_seed(1)
     own = {"norm.weight": torch.ones(config.hidden), "tokens.weight": torch.randn(3, config.hidden) * 0.1, "tokens.bias": torch.zeros(3)}
+    own |= {f"{name}.weight": torch.randn(PAIRED, config.hidden) * 0.1 for name in ("begun", "ended")} | {"lengths": torch.zeros(LENGTHS)}
     own |= {"answers.weight": torch.randn(1, config.hidden) * 0.1, "answers.bias": torch.zeros(1)}
     layers = CloseLayers.from_weights(CloseShape(4, 3), config, loaded.decoder, own)
     return replace(opened, reading=head(shape, Weights(bias=3.0)), close=CloseModel(layers, CloseWeights()))
@@ -130,7 +131,7 @@ def test_the_close_layers_see_what_the_model_makes_of_the_sheet(close: Engine, m
             k for k, sentence in enumerate(best) if sentence.start == each.sentence.start and sentence.place is each.sentence.place
         ]
         assert each.answers == pytest.approx(float(expected[number].answers), abs=0.01)
-        torch.testing.assert_close(each.reading.starts, expected[number].starts, atol=0.01, rtol=0.01)
+        torch.testing.assert_close(each.reading.spans, expected[number].spans, atol=0.05, rtol=0.01)
         assert each.window.body.text.endswith(each.sentence.text[each.sentence.start : each.sentence.end])
 
 
@@ -186,10 +187,9 @@ def test_a_long_sentence_that_answers_as_a_whole_is_not_cut_before_its_end(
         found = []
         for each in sentences:
             window = Window.of(each.text, each.start, each.end, close.tokenizer)
-            scores = torch.zeros(len(window.body.ids) - window.before)
-            starts, ends = scores.clone(), scores.clone()
-            starts[0] = ends[-1] = 10.0
-            found.append(CloseSentence(each, window, Reading(torch.tensor(1.0), starts.log_softmax(0), ends.log_softmax(0))))
+            tokens = len(window.body.ids) - window.before
+            spans = torch.arange(tokens).flip(0)[:, None] + torch.arange(tokens)[None, :]  # the longer the better
+            found.append(CloseSentence(each, window, CloseReading(torch.tensor(1.0), spans.float())))
         yield ()
         return found
 

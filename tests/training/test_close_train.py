@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +12,15 @@ import torch
 
 from engine.close_reading import Sheet
 from engine.loading.close_layers import read_close_layers
-from engine.model.close_layers import CloseShape, CloseWeights
+from engine.model.close_layers import CloseReading, CloseShape, CloseWeights
 from engine.model.decoder import Decoder
-from engine.model.reading_head import Reading
 from engine.tokenizer import Tokenizer
 from tests.engine.tiny import CONFIG, our_weights, reference_model
 from tests.engine.vocabularies import chatml_json
 from training import close_fit
 from training.close_corpus import ABSENT, WRONG, CloseTask, close_tasks, put
 from training.close_export import export, exported
-from training.close_fit import Example, Settings, batches, fit, losses_of
+from training.close_fit import Example, Settings, batches, fit, losses_of, nats
 from training.close_model import Sheets, TrainedCloseLayers
 from training.close_states import lower_states
 from training.close_train import table
@@ -117,7 +117,7 @@ def stories(tokenizer: Tokenizer, tmp_path: Path) -> Stories:
     return Stories(tokenizer, tmp_path / "states")
 
 
-SETTINGS = Settings(steps=150, minutes=60, tokens=2600, rate=3e-3, head_rate=3e-3, warm_up=10, bf16=False)
+SETTINGS = Settings(steps=300, minutes=60, tokens=2600, rate=3e-3, head_rate=3e-3, warm_up=10, words=0.5, bf16=False)
 
 
 def test_they_learn_which_sentence_answers_and_with_which_words(stories: Stories, tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -189,9 +189,16 @@ def test_each_question_comes_once_before_any_comes_again(stories: Stories, token
 
 
 def test_losses_are_none_for_what_is_said_rightly() -> None:
-    sure = torch.tensor([-50.0, 0.0, -50.0])
-    said = [Reading(torch.tensor(30.0), sure, sure), Reading(torch.tensor(-30.0), sure, sure)]
+    sure = torch.full((3, 3), -50.0)
+    sure[1, 1] = 0.0
+    said = [CloseReading(torch.tensor(30.0), sure), CloseReading(torch.tensor(-30.0), sure)]
     example = Example(torch.zeros(1, 1), ((0, 3), (3, 6)), (((1, 1),), ()))
     assert [float(loss) for loss in losses_of([said], [example])] == pytest.approx([0, 0, 0], abs=1e-6)
     turned = replace(example, spans=((), ((0, 2),)))
     assert all(float(loss) > 20 for loss in losses_of([said], [turned]))
+
+
+def test_any_of_the_right_answers_will_do_and_one_that_goes_on_ends_with_the_sentence() -> None:
+    spans = torch.tensor([[0.1, 0.2], [0.0, 0.7]]).log()
+    assert float(nats(spans, [(0, 0), (0, 1), (0, 0)])) == pytest.approx(-math.log(0.3))
+    assert float(nats(spans, [(1, 9)])) == pytest.approx(-math.log(0.7))
