@@ -120,7 +120,7 @@ def test_a_whole_llama4_stays_near_fp32_in_each_form(codec: Codec, tmp_path: Pat
 def test_a_folder_opens_and_answers_in_each_form(weights: str | None, tmp_path: Path) -> None:
     save_model("llama4_text", tmp_path, **WIDE)
     engine = Engine.open(tmp_path, tmp_path / "store", weights=weights)
-    assert len(list(engine.reply("Hello", max_tokens=8))) > 2
+    assert "".join(token.text for token in engine.reply("Hello", max_tokens=8)), "how much a random model says is the processor's choice"
     engine.close()
 
 
