@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from engine.lexical import STOP_WORDS
 
 LONGEST = 6  # words of a part
+MOST = 8  # words for documents in a question: each is looked up among all names
 SHORTEST_BEGINNING = 4  # letters that may begin a longer word: file names are often glued together and cut
 
 
@@ -72,7 +73,7 @@ class _Word:
 def parts(question: str, names: Sequence[str]) -> list[Part]:
     """[] where a document is spoken of by part of no name, or where many at once may be meant."""
     words = _words_of(question)
-    if any(word.text in PLURALS for word in words):
+    if any(word.text in PLURALS for word in words) or sum(word.text in NOUNS for word in words) > MOST:
         return []
     found: list[Part] = []
     for place, word in enumerate(words):

@@ -62,6 +62,7 @@ def test_a_part_at_a_word_for_a_document_says_which_are_meant(question: str, sai
         "What does the Dogwood contract with Acme's supplier say?",
         "Does the Lo agreement end?",
         "the 2019 lease: who pays?",
+        "the Acme contract " * 9,
         "the contract with",
         "contract",
         "",
