@@ -246,7 +246,8 @@
       box.form.requestSubmit();
       return;
     }
-    if (event.target.closest("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A dialog that closes holds the focus until it is removed; keys pressed meanwhile belong to the page.
+    if (event.target.closest("input, textarea, select, dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "?") return help();
     if (event.key === "Escape") for (const fold of all(".contents[open]")) fold.open = false;
     const citation = /^[1-9]$/.test(event.key) && document.querySelector(`[data-citation="${event.key}"]`);

@@ -108,6 +108,19 @@ def test_it_helps_with_the_keys_of_this_page_alone(page: Page, ids: dict[str, st
     expect(page.get_by_role("searchbox")).to_be_focused()
 
 
+def test_a_key_pressed_while_the_help_closes_reaches_the_page(page: Page) -> None:
+    """A closed dialog is removed a moment later; until then its button still has the focus."""
+    page.goto("/jobs/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("search")
+    page.evaluate("""() => {
+        const button = document.querySelector("dialog button");
+        button.closest("dialog").close();
+        button.dispatchEvent(new KeyboardEvent("keydown", {key: "s", bubbles: true}));
+    }""")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+
+
 def test_it_keeps_the_chosen_appearance(page: Page) -> None:
     page.emulate_media(color_scheme="light")
     page.goto("/account/")
