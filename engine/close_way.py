@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.close_reading import LONGEST_CHARACTERS, CloseReader, CloseSentence
-from engine.head_way import HeadWay
+from engine.head_way import NO_SENTENCES, HeadWay
 from engine.index import Indexer
 from engine.model.close_layers import CloseModel
 from engine.model.reading_head import ReadingHead
@@ -19,6 +19,7 @@ from engine.reading import ReadPlace
 from engine.steps import Steps
 
 CLOSE_SENTENCES = 5
+MOST_QUOTES = 3
 
 
 class CloseWay(HeadWay):
@@ -38,6 +39,11 @@ class CloseWay(HeadWay):
         close = yield from self._close.read(self.sentences(question, read)[:CLOSE_SENTENCES], question)
         return sorted(close, key=lambda each: each.score(self._weights), reverse=True)
 
-    def _best(self, question: str, read: Sequence[tuple[ReadPlace, str]], most: int) -> Steps[tuple[Sentence, str] | None]:
+    def _best(self, question: str, read: Sequence[tuple[ReadPlace, str]], most: int) -> Steps[tuple[tuple[Sentence, ...], str]]:
+        """And those that are hardly worse than the best: what is asked for often stands in more than one place."""
         ranked = yield from self.read_close(question, read)
-        return (ranked[0].sentence, ranked[0].words(most)) if ranked else None
+        if not ranked:
+            return NO_SENTENCES
+        enough = ranked[0].score(self._weights) - self._weights.also
+        alike = [each.sentence for each in ranked[1:MOST_QUOTES] if each.score(self._weights) > enough]
+        return (ranked[0].sentence, *alike), ranked[0].words(most)

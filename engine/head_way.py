@@ -30,14 +30,16 @@ from engine.steps import Steps, Telling
 
 # So many sentences are looked at by the model, the best by what is known before.
 MOST_SENTENCES = 6
+NO_SENTENCES: tuple[tuple[Sentence, ...], str] = (), ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A sentence and its words that answer; no sentence where nothing was found. `confidence`: how likely the answer is there."""
+    """Sentences that answer, best first, and the words of the best that do; none where nothing was found. `confidence`: how likely the
+    answer is there."""
 
     confidence: float
-    sentence: Sentence | None = None
+    sentences: tuple[Sentence, ...] = ()
     words: str = ""
 
 
@@ -95,16 +97,16 @@ class HeadWay(SpanWay):
     def _chosen(self, asked: Asked, read: Sequence[ReadPlace], threshold: float, most: int) -> Steps[Chosen]:
         """What is answered out of chunks that were read, best first; nothing below the threshold."""
         confidence = probability(read[0].odds)
-        best = (yield from self._best(asked.bare, bodies(asked, read), most)) if confidence >= threshold else None
-        return Chosen(confidence, *best) if best else Chosen(confidence)
+        sentences, words = (yield from self._best(asked.bare, bodies(asked, read), most)) if confidence >= threshold else NO_SENTENCES
+        return Chosen(confidence, sentences, words)
 
-    def _best(self, question: str, read: Sequence[tuple[ReadPlace, str]], most: int) -> Steps[tuple[Sentence, str] | None]:
-        """The best sentence of chunks that were read, each with its body's text, and its words that answer; None where there is none."""
+    def _best(self, question: str, read: Sequence[tuple[ReadPlace, str]], most: int) -> Steps[tuple[tuple[Sentence, ...], str]]:
+        """The sentences that answer, of chunks that were read, each with its body's text, and the words of the best that do."""
         ranked = yield from self.ranked(question, read)
         if not ranked:
-            return None
+            return NO_SENTENCES
         of = next(each for each, _ in read if each.place is ranked[0].place)
-        return ranked[0], self._head.answer(of, ranked[0], most)
+        return (ranked[0],), self._head.answer(of, ranked[0], most)
 
     def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int) -> Telling[AnswerEvent, None]:
         prompt, options, texts, spent = asked.prompt, asked.options, asked.texts, Spent()
@@ -117,10 +119,11 @@ class HeadWay(SpanWay):
         chosen = Chosen(0.0)
         if read:
             chosen = yield from self._chosen(asked, read, threshold, options.max_tokens or self.longest)
-        if chosen.sentence is not None:
+        if chosen.sentences:
             asked.clock.token()
             yield Token(chosen.words)
-            yield quoted(chosen.sentence, texts)
+        for sentence in chosen.sentences:
+            yield quoted(sentence, texts)
         read_tokens = sum(len(each.place.chunk.ids) for each in read)
         usage = Usage(
             prompt.tokens, prompt.chunks, read_tokens, len(read), located.indexed_tokens, located.indexed_chunks, asked.named.documents

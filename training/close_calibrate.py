@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from engine.asked import Asked
 from engine.cache.store import ChunkStore
 from engine.calibration import LOCATE_CHUNKS, LOOK_CHUNKS
 from engine.close_reading import CloseSentence
-from engine.close_way import CloseWay
+from engine.close_way import MOST_QUOTES, CloseWay
 from engine.engine import Engine
 from engine.events import AnswerOptions
 from engine.head_way import bodies
@@ -48,6 +48,7 @@ from training.scan_corpus import shares_half
 from training.scan_sources import Document, Question
 
 AMOUNTS = Amounts(present=16, absent=0)
+WORTH = 1 / 3  # a quote beside the best one is worth a look if one of three answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,28 @@ def stands(close: CloseSentence, document: str, question: Question) -> bool:
 
 def fitted(outcomes: Sequence[Outcome]) -> CloseWeights:
     overlap, mass, odds, close = choice([(each.sentences, each.stands) for each in outcomes], (4.0, 1.0, 0.5, 1.0)).tolist()
-    return CloseWeights(overlap, mass, odds, close)
+    weights = CloseWeights(overlap, mass, odds, close)
+    return replace(weights, also=also(outcomes, weights))
+
+
+def also(outcomes: Sequence[Outcome], weights: CloseWeights) -> float:
+    """How far behind the best a sentence may be to be quoted beside it: as far as WORTH of those that are quoted so answer."""
+    beside = sorted(pair for each in outcomes for pair in behind(each, weights))
+    shares = np.cumsum([answers for _, answers in beside]) / np.arange(1, len(beside) + 1)
+    enough = np.flatnonzero(shares >= WORTH)
+    return beside[enough[-1]][0] if len(enough) else 0.0
+
+
+def behind(outcome: Outcome, weights: CloseWeights) -> Iterator[tuple[float, bool]]:
+    """Of the sentences that may be quoted beside the best one: how far behind it each is, and whether it answers."""
+    found = scores(outcome, weights)
+    for number in np.argsort(-found)[1:MOST_QUOTES].tolist():
+        yield float(found.max() - found[number]), bool(outcome.stands[number])
+
+
+def scores(outcome: Outcome, weights: CloseWeights) -> NDArray[np.float64]:
+    """Of each sentence."""
+    return np.array([weights.score(*features) for features in outcome.sentences.tolist()])
 
 
 def measured(outcomes: Sequence[Outcome], weights: CloseWeights) -> dict[str, object]:
@@ -109,9 +131,11 @@ def measured(outcomes: Sequence[Outcome], weights: CloseWeights) -> dict[str, ob
         "F1, sentence given": rounded(np.mean([each.words[each.stands.argmax()] for each in outcomes if each.stands.any()])),
     }
     for name, own in ways.items():
-        first = [int((each.sentences @ np.array(astuple(own))).argmax()) for each in outcomes]
+        first = [int(scores(each, own).argmax()) for each in outcomes]
         told[f"sentence@1{name}"] = rounded(np.mean([each.stands[k] for each, k in zip(outcomes, first, strict=True)]))
         told[f"F1{name}"] = rounded(np.mean([each.words[k] for each, k in zip(outcomes, first, strict=True)]))
+    beside = [answers for each in outcomes for distance, answers in behind(each, weights) if distance < weights.also]
+    told |= {"quotes beside the first": len(beside), "of them answer": rounded(np.mean(beside)) if beside else None}
     return told
 
 

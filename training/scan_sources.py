@@ -80,8 +80,8 @@ def contracts(path: Path, source: str = "contracts", *, longer: int = 0, longest
         if not longer < len(text) <= longest:
             continue
         found = ((qa, places(text, qa["spans"])) for qa in row["qas"])
-        asked = ((qa["category"], spans) for qa, spans in found if bool(spans) == bool(qa["answerable"]))
-        yield contract(row, tuple(Question(tuple(wordings[category]), spans) for category, spans in asked), source)
+        asked = ((qa, spans) for qa, spans in found if bool(spans) == bool(qa["answerable"]))
+        yield contract(row, tuple(Question((*wordings[qa["category"]], qa["question"]), spans) for qa, spans in asked), source)
 
 
 def contract(row: dict[str, Any], questions: tuple[Question, ...], source: str = "contracts") -> Document:

@@ -40,12 +40,13 @@ class CloseShape:
 @dataclass(frozen=True, slots=True)
 class CloseWeights:
     """What counts for a sentence's score: its share of the question's words, the reading head's mass in it, its chunk's odds, and what the
-    close layers say."""
+    close layers say. A sentence that is behind the best one by less than `also` is quoted beside it."""
 
     overlap: float = 1.0
     mass: float = 0.0
     odds: float = 0.0
     close: float = 1.0
+    also: float = 0.0
 
     def score(self, overlap: float, mass: float, odds: float, close: float) -> float:
         return self.overlap * overlap + self.mass * mass + self.odds * odds + self.close * close

@@ -12,9 +12,9 @@ import torch
 
 from engine.asked import Asked
 from engine.cache.store import ChunkStore
-from engine.calibration import LOCATE_CHUNKS, SPAN_TOKENS
+from engine.calibration import LOCATE_CHUNKS, LOOK_CHUNKS, SPAN_TOKENS
 from engine.close_reading import BEFORE_CHARACTERS, LONGEST_CHARACTERS, CloseReader, CloseSentence, Sheet, Window
-from engine.close_way import CLOSE_SENTENCES, CloseWay
+from engine.close_way import CLOSE_SENTENCES, MOST_QUOTES, CloseWay
 from engine.engine import Engine
 from engine.events import AnswerEvent, AnswerOptions, Done, Quote, Token
 from engine.head_way import bodies
@@ -164,6 +164,28 @@ def test_it_counts_what_its_weights_say(model: Model, prompt: Prompt, tmp_path: 
         ) as engine:
             quotes += [event.text for event in answered(engine, prompt) if isinstance(event, Quote)]
     assert len(set(quotes)) == 2
+
+
+@pytest.mark.weights
+def test_sentences_hardly_worse_than_the_best_are_quoted_beside_it(model: Model, close: Engine, prompt: Prompt, tmp_path: Path) -> None:
+    """As far behind as the weights allow, in order, and no more than MOST_QUOTES; the words that answer are the best one's."""
+    assert model.close
+    way = way_of(close)
+    hits = way.hits(prompt, QUESTION, LOCATE_CHUNKS)
+    _, read = run(way.read_places(prompt, hits, QUESTION, Spent(), LOCATE_CHUNKS, LOOK_CHUNKS), close.decoder)
+    ranked = run(way.read_close(QUESTION, bodies(Asked(prompt, QUESTION, AnswerOptions()), read)), close.decoder)
+    first, second, *_ = (each.score(model.close.weights) for each in ranked)
+    told = []
+    for number, also in enumerate([0.9 * (first - second), 1.1 * (first - second), 1e6]):
+        weights = replace(model.close.weights, also=also)
+        with closing(
+            Engine(replace(model, close=model.close._replace(weights=weights)), ChunkStore(tmp_path / str(number)), "spans")
+        ) as engine:
+            told.append(answered(engine, prompt))
+    quotes = [[event.text for event in events if isinstance(event, Quote)] for events in told]
+    texts = [each.sentence.text[each.sentence.start : each.sentence.end] for each in ranked]
+    assert [texts[:1], texts[:2], texts[:MOST_QUOTES]] == [quotes[0], quotes[1][:2], quotes[2]]
+    assert len({events[-1].answer for events in told if isinstance(events[-1], Done)}) == 1
 
 
 @pytest.mark.weights
