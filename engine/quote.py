@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9])|\n\s*\n|\n")
 
@@ -22,6 +22,18 @@ def locate_quote(text: str, quote: str, start_hint: int = 0) -> tuple[int, int] 
         return start_hint, start_hint + len(quote)
     nearest = min(occurrences(text, quote), key=lambda place: abs(place - start_hint), default=None)
     return None if nearest is None else (nearest, nearest + len(quote))
+
+
+def holds(quote: str, words: str) -> bool:
+    """Whether the words stand in the quote, whatever blanks are between them."""
+    return " ".join(words.split()) in " ".join(quote.split())
+
+
+def beside(answer: str, quotes: Sequence[str]) -> list[bool]:
+    """Of each quote, whether it is another sentence that may answer: the answer is in a document's own words, and not in this quote's.
+    An answer in nobody's words rests on all of its quotes."""
+    holding = [holds(quote, answer) for quote in quotes]
+    return [any(holding) and not held for held in holding]
 
 
 def sentence_around(text: str, start: int, end: int, limit: int) -> tuple[int, int]:

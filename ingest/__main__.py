@@ -9,13 +9,17 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from engine.errors import EngineError, StoreFull
 from engine.events import AnswerEvent, Done, Located, Tier
 from engine.face import EngineFace
 from engine.prompt import Prompt
+from engine.quote import beside
 from engine.tokenizer import Tokenizer
 from ingest.ask import Answered, AnswerFailed, ask, doubts, home_folder, model_folder, open_engine, place_name
 from ingest.console import Console
@@ -135,8 +139,17 @@ def _text(answered: Answered) -> str:
     if not answered["found"]:
         nearest = [f"  {place_name(place)}" for place in answered["located"][:3]]
         return "\n".join([f"Not found ({read}).", *(["The nearest passages:", *nearest] if nearest else [])])
-    quotes = [f"\n  {place_name(cited)}{doubts(cited)}\n  “{cited['quote']}”" for cited in answered["citations"]]
-    return "\n".join([answered["answer"], *quotes, f"\n{read}"])
+    return "\n".join([answered["answer"], *_quotes(answered), f"\n{read}"])
+
+
+def _quotes(answered: Answered) -> Iterator[str]:
+    """Those that the answer rests on, and then those of other sentences that may answer."""
+    told = zip(answered["citations"], beside(answered["answer"], [cited["quote"] for cited in answered["citations"]]), strict=True)
+    for other, group in groupby(sorted(told, key=itemgetter(1)), itemgetter(1)):
+        if other:
+            yield "\nMay answer too:"
+        for cited, _ in group:
+            yield f"\n  {place_name(cited)}{doubts(cited)}\n  “{cited['quote']}”"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.quote import locate_quote, occurrences, sentence_around
+from engine.quote import beside, holds, locate_quote, occurrences, sentence_around
 
 TEXT = "Intro line.\nThe café 😀 opened in 1987. It closed in 1999! Was it missed?\n\nA new paragraph follows, without an end"
 
@@ -26,6 +26,17 @@ def test_it_prefers_the_occurrence_near_the_hint() -> None:
     assert list(occurrences("aaa", "aa")) == [0, 1]
     assert locate_quote("aXaXa", "a", 3) in {(2, 3), (4, 5)}
     assert locate_quote("aXaXa", "a", 4) == (4, 5)
+
+
+def test_an_answer_in_a_documents_words_rests_on_the_quotes_that_hold_them() -> None:
+    assert holds("It opened\n  in 1987.", "opened in 1987")
+    assert beside("opened in 1987", ["It opened\nin 1987.", "It closed in 1999!", "Since it opened in 1987, nobody came."]) == [
+        False,
+        True,
+        False,
+    ]
+    assert beside("Nobody knows [1].", ["It opened in 1987.", "It closed in 1999!"]) == [False, False], "it rests on all"
+    assert beside("1987", []) == []
 
 
 @pytest.mark.parametrize(

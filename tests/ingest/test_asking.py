@@ -16,6 +16,7 @@ import pytest
 
 from engine.events import AnswerEvent, AnswerOptions, Done, Failed, Located, Quote, Timings, Usage
 from engine.prompt import Prompt
+from ingest.__main__ import _text
 from ingest.ask import AnswerFailed, ask, doubts, place_name
 from ingest.passwords import Passwords, passwords_in
 from ingest.progress import Progress, silent
@@ -49,6 +50,16 @@ def asked(files: list[Path], home: Path, question: str) -> dict[str, Any]:
     engine: Any = SearchingEngine()
     by_id = {source.id: source for source in sources.read}
     return ask(engine, prompt_over(sources.read, home), by_id, question, parse_s=0.5, watch=lambda event: None)
+
+
+def test_the_terminal_tells_what_an_answer_rests_on_from_what_may_answer_too() -> None:
+    cited = {"document": "a.pdf", "path": "a.pdf", "page": 2, "verified": True, "reading": ""}
+    quotes = [cited | {"quote": "the fee\nis due"}, cited | {"quote": "no fee is due"}]
+    usage = {"read_tokens": 7, "prompt_tokens": 9, "indexed_tokens": None}
+    answered = {"answer": "the fee is", "found": True, "citations": quotes, "usage": usage, "timings": {"total_s": 1.0}}
+    said = _text(answered)
+    assert said.index("the fee\nis due") < said.index("May answer too:") < said.index("no fee is due")
+    assert "May answer too" not in _text(answered | {"answer": "It is due [1]."})
 
 
 @pytest.fixture

@@ -291,18 +291,18 @@ def test_it_follows_no_question_of_another_collection(client: Client, first: Que
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "shown", "rests_on"),
     [
-        ("Ninety days [1], or 30 [2].", "Ninety days|1|, or 30|2|."),
-        ("Ninety days.", "Ninety days.|1||2|"),
-        ("As in [7] <b>.", "As in [7] &lt;b&gt;.|1||2|"),
-        ("see [1] there", "see [1] there|1||2|"),
+        ("Ninety days [1], or 30 [2].", "Ninety days|1|, or 30|2|.", [2]),
+        ("Ninety days.", "Ninety days.|1||2|", [2]),
+        ("As in [7] <b>.", "As in [7] &lt;b&gt;.|1||2|", [2]),
+        ("see [1] there", "see [1] there|1|", [1, 1]),
     ],
 )
 def test_its_numbers_stand_where_the_model_set_them(
-    client: Client, first: Question, document: Document, alice: User, text: str, shown: str
+    client: Client, first: Question, document: Document, alice: User, text: str, shown: str, rests_on: list[int]
 ) -> None:
-    """And none where the document itself has such a mark."""
+    """And none where the document itself has such a mark: such an answer rests on the quotes that hold it, the others stand apart."""
     Answer.objects.filter(id=first.answer.id).update(state=AnswerState.DONE, found=True, text=text)
     for number, quote in ((1, "They may, see [1] there, end it."), (2, "<script>alert(1)</script>")):
         names = {"document_name": "terms.txt", "document_path": "terms.txt", "verified": True}
@@ -318,6 +318,8 @@ def test_its_numbers_stand_where_the_model_set_them(
         chip, _, after = rest.partition("</span></span>")
         said = f"{before}|{chip.split('</a>')[0].rpartition('>')[2]}|{after}"
     assert said == shown
+    assert [part.split("</ol>")[0].count('<li class="citation"') for part in page.split('<ol class="citations">')[1:]] == rests_on
+    assert ("May answer too" in page) == (len(rests_on) == 2)
 
 
 def test_a_conversation_is_called_after_its_first_question(first: Question) -> None:

@@ -107,6 +107,15 @@ def test_it_writes_the_answer_with_its_quotes_and_places_as_markdown(question: Q
     assert "first_token_s: 1.700" in text
 
 
+def test_what_may_answer_too_stands_apart(question: Question) -> None:
+    """The answer's words are those of its first quote alone."""
+    said = written(question)
+    assert said.index("ninety (90) days’ prior") < said.index("May answer too") < said.index("notice_period = 90")
+    question.answer.text = "It is ninety days [1][2]."
+    question.answer.save()
+    assert "May answer too" not in written(question)
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_it_lets_no_quote_break_out_of_its_fence(hostile: str) -> None:
     tokens = MarkdownIt().parse(f"{fenced(hostile)}\n\nafter")
@@ -212,7 +221,7 @@ def test_its_word_file_has_headings_quotes_and_places(question: Question, browse
     for paragraph in paper.paragraphs:
         by_style.setdefault(paragraph.style.name, []).append(paragraph.text)
     assert by_style["Heading 1"] == [question.text]
-    assert by_style["Heading 2"] == ["Citations", "How it was answered"]
+    assert by_style["Heading 2"] == ["Citations", "May answer too", "How it was answered"]
     assert by_style["Intense Quote"] == ["ninety (90) days’ prior\nwritten notice"]
     assert by_style["Quote"] == ["notice_period = 90"]
     assert "1. contract.pdf, page 4 (verified: it stands so in the document)" in by_style["Facts"]
@@ -236,7 +245,7 @@ def test_its_pdf_has_the_answer_and_an_outline(question: Question, browser: Clie
     assert reader.metadata is not None
     assert reader.metadata.title == question.text
     outline = [str(entry.title) for entry in flat(reader.outline)]
-    assert outline == [question.text, "Citations", "How it was answered"]
+    assert outline == [question.text, "Citations", "May answer too", "How it was answered"]
 
 
 def flat(outline: Any) -> list[Any]:

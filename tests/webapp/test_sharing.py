@@ -43,6 +43,20 @@ def answer(collection: Collection, alice: User) -> Answer:
     return answer
 
 
+@pytest.mark.parametrize(("text", "named"), [("ninety", [1]), ("90 days", [1, 2]), ("90 days [2]", [1])])
+def test_a_link_tells_what_an_answer_rests_on_from_what_may_answer_too(
+    browser: Client, answer: Answer, text: str, named: list[int]
+) -> None:
+    Answer.objects.update(text=text)
+    places = {"document_name": "lease.txt", "document_path": "private/lease.txt", "start_char": 20, "end_char": 28}
+    Citation.objects.create(answer=answer, number=2, quote="sixty, if both agree", verified=True, **places)
+    page = Client().get(new_link(browser, answer)).content.decode()
+    said = page.split('<p class="answer-text">')[1].split("</p>")[0]
+    assert [number for number in (1, 2) if f'href="#quote-{number}"' in said] == named
+    assert ("May answer too" in page) == (text == "ninety")
+    assert page.index("ninety &lt;script&gt;") < page.index("sixty, if both agree")
+
+
 def share(browser: Client, collection: Collection, username: str, may_change: str = "no") -> str:
     form = {"username": username, "may_change": may_change}
     return browser.post(reverse("library-members", args=[collection.id]), form, follow=True).content.decode()

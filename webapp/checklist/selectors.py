@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
+from engine.quote import beside
 from webapp.accounts.models import User
 from webapp.checklist.models import Cell, Judgement, Sweep, SweepState, SweptDocument, Verdict
 from webapp.core.templatetags.words import counted
@@ -120,8 +121,12 @@ class TableCell:
 
     @property
     def citations(self) -> list[dict[str, Any]]:
-        """With the document that they are of, so that they can be opened."""
-        return [citation | {"document_id": self.document.document_id} for citation in self.cell.citations] if self.cell else []
+        """With the document that they are of, so that they can be opened, and whether each is of another sentence that may answer."""
+        if self.cell is None:
+            return []
+        told = beside(self.cell.answer, [citation["quote"] for citation in self.cell.citations])
+        own = {"document_id": self.document.document_id}
+        return [citation | own | {"other": other} for citation, other in zip(self.cell.citations, told, strict=True)]
 
     @property
     def nearest(self) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from webapp.ask.models import Answer, Citation, Conversation, Question
 from webapp.ask.records import question_record, usage_said
 from webapp.ask.selectors import conversation_questions
+from webapp.ask.supporting import others, supporting
 from webapp.export.blocks import Block, Cited, Facts, Heading, Plain, Quoted, Said, Sheet, place_said
 from webapp.export.forms import Taken
 from webapp.export.pages import Pages
@@ -112,12 +113,13 @@ def question_blocks(question: Question, pages: Pages, level: int = 1) -> Iterato
     yield Heading(level, question.text)
     yield Said(answer.text) if answer.found and not answer.error else Plain(outcome(answer))
     citations = list(answer.citations.select_related("document"))
-    if citations:
-        yield Heading(level + 1, gettext("Citations"))
-    for citation in citations:
-        source = citation.document_path or citation.document_name
-        yield Quoted(citation.number, source, spot(citation), citation.quote, citation.verified, read_by_ocr(citation.reading))
-        yield from pages.figure(citation.document, citation.page)
+    for heading, some in ((gettext("Citations"), supporting(citations, answer)), (gettext("May answer too"), others(citations, answer))):
+        if some:
+            yield Heading(level + 1, heading)
+        for citation in some:
+            source = citation.document_path or citation.document_name
+            yield Quoted(citation.number, source, spot(citation), citation.quote, citation.verified, read_by_ocr(citation.reading))
+            yield from pages.figure(citation.document, citation.page)
     yield Heading(level + 1, gettext("How it was answered"))
     yield Facts(list(_facts(question)))
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from webapp.accounts.requests import UserRequest
 from webapp.ask.selectors import answer_detail
+from webapp.ask.supporting import others, supporting
 from webapp.core.rendering import HtmxHttpRequest, render_page
 from webapp.library.access import Right, require
 from webapp.sharing.services import DAYS, LinkRefused, link_create, link_detail, link_follow, link_list, link_revoke
@@ -50,9 +51,11 @@ def shared(request: HtmxHttpRequest, token: str) -> HttpResponse:
     link = link_follow(token=token)
     answer = link.answer
     citations = list(answer.citations.all())
+    own = supporting(citations, answer)
     # A mark [1] that the model set stays where it is; quotes without one are named after the text.
-    unmarked = [citation for citation in citations if f"[{citation.number}]" not in answer.text]
-    context = {"link": link, "answer": answer, "question": answer.question, "citations": citations, "unmarked": unmarked}
+    named = [citation for citation in own if f"[{citation.number}]" not in answer.text]
+    quotes = {"citations": own, "named": named, "others": others(citations, answer)}
+    context = {"link": link, "answer": answer, "question": answer.question, **quotes}
     response = render_page(request, "sharing/shared.html", context)
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"

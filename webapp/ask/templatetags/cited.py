@@ -11,10 +11,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from engine.quote import holds
 from webapp.ask.models import Answer, Citation
+from webapp.ask.supporting import others, supporting
 from webapp.core.templatetags.words import source_url
 
 register = template.Library()
+register.filter(supporting)
+register.filter(others)
 
 MARK = re.compile(r"\s?\[(\d{1,3})\]")
 TIP_CHARACTERS = 600
@@ -22,7 +26,10 @@ TIP_CHARACTERS = 600
 
 @register.simple_tag
 def cited_text(answer: Answer, citations: list[Citation], question_id: UUID) -> SafeString:
-    """A mark [1] that the model set becomes its quote's number; quotes without a mark follow the text. Everything is escaped."""
+    """A mark [1] that the model set becomes its quote's number; quotes without a mark follow the text. Everything is escaped.
+
+    An answer in a document's own words has no marks: what looks like one stands in the document. Quotes that do not hold these words do not
+    follow it."""
     by_number = {} if _is_verbatim(answer.text, citations) else {citation.number: citation for citation in citations}
     parts: list[SafeString] = []
     at, marked = 0, set[int]()
@@ -33,7 +40,7 @@ def cited_text(answer: Answer, citations: list[Citation], question_id: UUID) -> 
             at = mark.end()
             marked.add(citation.number)
     parts.append(format_html("{}", answer.text[at:]))
-    rest = (citation for citation in citations if citation.number not in marked)
+    rest = (citation for citation in supporting(citations, answer) if citation.number not in marked)
     parts += [_chip(citation, f"tip-{question_id.hex[:8]}-{citation.number}", question_id) for citation in rest]
     return format_html_join("", "{}", ((part,) for part in parts))
 
@@ -46,9 +53,7 @@ def streamed_token(text: str) -> SafeString:
 
 
 def _is_verbatim(text: str, citations: list[Citation]) -> bool:
-    """An answer in a document's own words has no marks: what looks like one stands in the document."""
-    words = " ".join(text.split())
-    return any(words in " ".join(citation.quote.split()) for citation in citations)
+    return any(holds(citation.quote, text) for citation in citations)
 
 
 def _chip(citation: Citation, tip: str, question_id: UUID) -> SafeString:
