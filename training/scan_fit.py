@@ -47,11 +47,11 @@ class Settings:
 
 
 class Head(nn.Module):
-    """`query` and `key` [W, C]; both begin as the same whitening of the passages' hidden states."""
+    """`query` and `key` [W, C]; both begin as the same whitening of the passages' hidden states, or as a head has them."""
 
-    def __init__(self, start: Tensor, *, weighted: bool) -> None:
+    def __init__(self, start: Tensor, key: Tensor | None = None, *, weighted: bool) -> None:
         super().__init__()
-        self.query, self.key = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+        self.query, self.key = nn.Parameter(start.clone()), nn.Parameter((start if key is None else key).clone())
         self.scale = nn.Parameter(torch.tensor(math.log(20.0)))
         self.weighted = weighted
 
@@ -127,13 +127,22 @@ def scores(queries: Tensor, lengths: Sequence[int], keys: Tensor, sizes: Sequenc
     return total / weight[:, None]
 
 
-def fit(material: Material, settings: Settings, tell: Callable[[int, float, float], None], deadline: float | None = None) -> Head:
-    """A head, the same for the same seed unless `deadline` (time.monotonic) ends it. `tell`: step, loss, steps a second."""
+def fit(
+    material: Material,
+    settings: Settings,
+    tell: Callable[[int, float, float], None],
+    deadline: float | None = None,
+    first: Head | None = None,
+) -> Head:
+    """A head, the same for the same seed unless `deadline` (time.monotonic) ends it. `tell`: step, loss, steps a second. `first`: a head
+    to go on from by its queries alone, so that what was indexed with its keys stays."""
     random_ = random.Random(settings.seed)  # noqa: S311 (a sample, no secret)
     torch.manual_seed(settings.seed)
-    head = Head(whitening(material.passages.hidden), weighted=settings.weighted)
+    head = Head(whitening(material.passages.hidden), weighted=settings.weighted) if first is None else deepcopy(first)
+    head.key.requires_grad_(first is None)
+    fitted = [head.query] if first else [head.query, head.key]
     optimiser = torch.optim.AdamW(
-        [{"params": [head.query, head.key], "weight_decay": settings.decay}, {"params": [head.scale], "weight_decay": 0.0}], settings.rate
+        [{"params": fitted, "weight_decay": settings.decay}, {"params": [head.scale], "weight_decay": 0.0}], settings.rate
     )
     mistakes = Mistakes(material)
     draw = Draw(material, settings, mistakes, random_)

@@ -22,12 +22,13 @@ import numpy as np
 
 from engine.chat_format import ChatFormat
 from engine.loading.bundled import fetch
+from engine.loading.scan_head import read_scan_head
 from engine.opening import Model, open_model
 from training.read_sources import read_documents, split
 from training.scan_corpus import Corpus, corpus, needed
 from training.scan_encodings import Encodings, Texts, Trunk
 from training.scan_export import export
-from training.scan_fit import Material, Settings, fit
+from training.scan_fit import Head, Material, Settings, fit
 from training.scan_measure import fusion, outcomes, table
 from training.scan_sources import Document
 
@@ -112,6 +113,14 @@ class Console:
             self._shown = time.monotonic()
 
 
+def begun(model: Model, path: Path) -> Head:
+    """The head of that file, to go on from."""
+    head = read_scan_head(model.fingerprint.split()[0], model.decoder.config, path=path)
+    if head is None or head.layers != LAYERS:
+        sys.exit(f"{path} is no scan head of the bundled model over layers {LAYERS}.")
+    return Head(head.query, head.key, weighted=head.weighted)
+
+
 def encode(encodings: Encodings, train: Ready, held: Ready, console: Console, deadline: float) -> Ready:
     """Everything that is missing; of the passages to train on, as many as there is time for."""
     for texts in (held.questions, held.passages, train.questions):
@@ -122,13 +131,16 @@ def encode(encodings: Encodings, train: Ready, held: Ready, console: Console, de
 def main() -> None:
     asked = parser().parse_args()
     began, console = time.monotonic(), Console()
-    settings = Settings(steps=asked.steps, seed=asked.seed)
+    settings = Settings(steps=asked.steps, seed=asked.seed, **({"rate": asked.rate} if asked.rate else {}))
     model = open_model(fetch(), adapter=asked.adapter)
     encodings = Encodings(asked.cache, model.fingerprint, LAYERS, lambda: Trunk(model.decoder, model.chat.prefix, LAYERS))
     train, held = corpora(model, asked.data, asked.seed)
     train = encode(encodings, train, held, console, began + asked.minutes * 30)
     material, apart = train.material(encodings, asked.layers), held.material(encodings, asked.layers)
-    head = fit(material, settings, partial(console.fitting, settings.steps), began + asked.minutes * 60)
+    first = begun(model, asked.begin) if asked.begin else None
+    head = fit(material, settings, partial(console.fitting, settings.steps), began + asked.minutes * 60, first)
+    if first is not None:
+        head.query.data.lerp_(first.query.data, 1 - asked.part)
     seen = outcomes(apart, head)
     weights = fusion(seen)
     figures = {
@@ -153,7 +165,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--cache", type=Path, default=Path("var/scan-encodings"))
     made.add_argument("--layers", type=int, nargs="+", choices=LAYERS, default=CHOSEN)
+    made.add_argument("--begin", type=Path, help="a head's file to go on from by its queries alone: what was indexed with it stays")
+    made.add_argument("--part", type=float, default=0.7, help="how much of the way from those queries to the fitted ones is taken")
     made.add_argument("--steps", type=int, default=900)
+    made.add_argument("--rate", type=float, help="of the fit, instead of the settings' own")
     made.add_argument("--adapter", type=Path, help="of the base model, whose head it is to be; it belongs into its folder then")
     made.add_argument("--seed", type=int, default=1)
     return made

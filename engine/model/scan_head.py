@@ -28,7 +28,8 @@ class Queries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanHead:
-    """`query` and `key` are fp32 [W, C]; they want the normed inputs of `layers`, ascending. `fingerprint` changes with any of them.
+    """`query` and `key` are fp32 [W, C]; they want the normed inputs of `layers`, ascending. `fingerprint` changes with
+    layers and keys alone: what was stored can be searched by better queries.
 
     `weighted`: a token that searches weighs as much as its projection is long; else all weigh the same. `nothing`: a question that asks
     nothing, whose score a chunk's is to be lessened by; None for a head that needs none.

@@ -143,6 +143,11 @@ def test_another_head_has_another_fingerprint(tmp_path: Path) -> None:
     heads = [head(CONFIG.hidden, 2), head(CONFIG.hidden, 1), head(CONFIG.hidden, 2, seed=1)]
     read = [read_scan_head("abc", CONFIG, path=write(tmp_path / str(number), one)) for number, one in enumerate(heads)]
     assert len({found.fingerprint for found in read if found}) == 3
+    other_queries = replace(heads[0], query=heads[2].query)
+    found = read_scan_head("abc", CONFIG, path=write(tmp_path / "queries", other_queries))
+    assert found is not None
+    assert read[0] is not None
+    assert found.fingerprint == read[0].fingerprint, "what was stored can be searched by other queries"
 
 
 def test_a_head_may_want_several_layers(tmp_path: Path) -> None:

@@ -87,6 +87,16 @@ def test_the_same_seed_gives_the_same_head(folder: Path) -> None:
     assert not torch.equal(one.query, other.query)
 
 
+def test_the_queries_alone_go_on_from_a_head(folder: Path) -> None:
+    train, apart = material(folder, 0, TRAINED), material(folder, TRAINED, PASSAGES)
+    first = fit(train, replace(SETTINGS, steps=40), lambda *_: None)
+    kept = first.query.detach().clone()
+    further = fit(train, replace(SETTINGS, seed=2), lambda *_: None, first=first)
+    assert torch.equal(further.key, first.key)
+    assert torch.equal(first.query, kept)
+    assert first_by_scan(further, apart) > first_by_scan(first, apart)
+
+
 def test_a_text_is_encoded_as_the_engine_reads_it() -> None:
     """Alone after the prefix, and by the engine's own pass through the lower layers."""
     texts = [np.arange(10, 30, dtype=np.int32), np.arange(40, 45, dtype=np.int32)]
