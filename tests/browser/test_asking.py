@@ -54,7 +54,7 @@ def test_it_asks_on_leaves_out_and_opens_what_is_pressed(page: Page) -> None:
     assert page.url == address, "the source opened beside the answer"
 
     page.set_viewport_size({"width": 390, "height": 844})
-    page.locator("#answer .citation-link").click()
+    page.locator("#answer .citation-link").first.click()
     page.wait_for_url(re.compile("/documents/"))
     expect(page.locator("#source #quote")).to_be_in_viewport()
     page.go_back()

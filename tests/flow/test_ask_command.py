@@ -46,7 +46,7 @@ def test_it_answers_with_the_quote_and_its_page(tmp_path: Path) -> None:
     assert set(answer["timings"]) == {"parse_s", "prefill_s", "locate_s", "first_token_s", "total_s"}
     assert answer["found"]
     assert "ninety (90) days" in answer["answer"]
-    (cited,) = answer["citations"]
+    cited, *_ = answer["citations"]
     assert (cited["document"], cited["page"], cited["verified"]) == ("contract.pdf", 5, True)
     assert source_text(tmp_path)[cited["start_char"] : cited["end_char"]] == cited["quote"]
 
