@@ -39,6 +39,7 @@ def contract(tmp_path: Path) -> Document:
 def test_clauses_are_asked_in_several_wordings_of_their_own_document(contract: Document) -> None:
     law, absent, name = contract.questions
     assert "governing law" in law.wordings
+    assert law.wordings[-1] == "?", "and in the data set's own"
     assert len(set(law.wordings)) >= 4
     assert [contract.text[slice(*span)] for span in law.spans] == [LAW]
     assert name.spans == ((0, 9),)  # a short one counts where it first stands

@@ -417,6 +417,14 @@ def test_a_table_says_which_quotes_ocr_read(sweep: Sweep, browser: Client) -> No
     assert "page 3 · Read by OCR" in taken_table(browser, sweep, "csv").decode()
 
 
+def test_a_table_tells_what_an_answer_rests_on_from_what_may_answer_too(sweep: Sweep, browser: Client) -> None:
+    Cell.objects.filter(answer="90").update(answer="ninety")
+    cell = Cell.objects.get(answer="ninety")
+    cell.citations.append(cell.citations[0] | {"number": 2, "quote": "sixty, if both agree"})
+    cell.save()
+    assert "ninety days — may answer too: sixty, if both agree" in taken_table(browser, sweep, "csv").decode()
+
+
 def test_its_papers_have_page_references(sweep: Sweep, browser: Client) -> None:
     paper = docx.Document(io.BytesIO(taken_table(browser, sweep, "docx")))
     (table,) = paper.tables

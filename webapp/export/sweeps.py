@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext
 
+from engine.quote import beside
 from ingest.model import Reading
 from webapp.checklist.models import Cell, Sweep, SweptDocument, Verdict
 from webapp.checklist.selectors import coverage
@@ -162,7 +163,13 @@ def _places(cell: Cell | None) -> str:
 
 
 def _quotes(cell: Cell | None) -> str:
-    return " […] ".join(citation["quote"] for citation in cell.citations) if cell and cell.found and not cell.error else ""
+    """Those that the answer rests on, then those of other sentences that may answer."""
+    if cell is None or not cell.found or cell.error:
+        return ""
+    quotes = [citation["quote"] for citation in cell.citations]
+    told = list(zip(quotes, beside(cell.answer, quotes), strict=True))
+    own, others = (" […] ".join(quote for quote, other in told if other is wanted) for wanted in (False, True))
+    return gettext("{quotes} — may answer too: {others}").format(quotes=own, others=others) if others else own
 
 
 def place(citation: dict[str, Any]) -> str:
