@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.processes import ROOT, Api, Longread, wait_for
+from webapp.upload.drawing import FREE_BYTES
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
 
 
 def test_pages_are_drawn_while_nobody_looks(longread: Longread) -> None:
+    free = shutil.disk_usage(longread.home).free
+    assert free > FREE_BYTES, f"Nothing is drawn ahead onto a disk that is filling: {free:,} bytes are free, {FREE_BYTES:,} are needed."
     api = Api(longread, "alice")
     collection = api.post("/collections", {"name": "Pictures"})["id"]
     (row,) = api.upload(collection, ("contract.pdf", (ROOT / "samples" / "contract.pdf").read_bytes()))

@@ -204,6 +204,13 @@ def test_it_leaves_nothing_of_a_document_deleted_while_it_is_read(
     assert not folder.folder.exists()
 
 
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough of the disk is free for drawing ahead, however little this machine has."""
+    monkeypatch.setattr(drawing, "FREE_BYTES", 0)
+
+
+@pytest.mark.usefixtures("room")
 def test_pictures_of_a_parsed_documents_pages_are_drawn_ahead_some_at_a_time(collection: Collection) -> None:
     pages = AHEAD_AT_ONCE + 1
     document = parse(accepted(collection, "book.pdf", pdfs.pages_of_text(*[[(72, 72, "Some words.")]] * pages)))
@@ -222,6 +229,7 @@ def test_nothing_is_drawn_ahead_of_a_text_or_of_what_could_not_be_read(collectio
         assert drawing.drawn_of(str(document.jobs.get(kind=JobKind.PARSE).id)) is None
 
 
+@pytest.mark.usefixtures("room")
 def test_a_document_that_is_deleted_while_its_pages_are_drawn_leaves_nothing(
     collection: Collection, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Commit
 ) -> None:

@@ -14,8 +14,8 @@ from ingest.render import draw_ahead
 from webapp.jobs.models import Job
 from webapp.library.models import Document
 
-# Below this the disk is for what people upload and for the engine's state.
-FREE_BYTES = 5 * 10**9
+# Below this the disk is for what people upload and for the engine's state: four times what the dashboard calls a full disk.
+FREE_BYTES = 2 * 10**9
 
 
 def drawn_of(job_id: str) -> str | None:
