@@ -2,7 +2,8 @@
 
 A QA set is a folder with `documents/` and `questions.jsonl` (design.md, section 6). Each document is parsed and indexed once, and its
 prompt serves all of its questions; what they look at is read when they come. Beside what the engine located stands what each part finds
-alone, and an embedding model if asked for (bench.alone). Metrics on stdout, progress on stderr.
+alone, and if asked for an embedding model (bench.alone) and what the model answers untrained (bench.untrained). Metrics on stdout, progress
+on stderr.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any
 from bench.alone import alone, alone_shares
 from bench.minilm import MiniLM
 from bench.scoring import Gold, Metrics, score
+from bench.untrained import open_untrained, untrained_shares
+from engine.engine import Engine
 from engine.errors import EngineError
 from engine.events import AnswerEvent
 from engine.face import EngineFace
@@ -38,6 +41,14 @@ class _Desk:
     prompt: Prompt
     sources: dict[str, Source]
     parse_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is asked beside the engine, where it is asked for."""
+
+    minilm: MiniLM | None
+    untrained: Engine | None
 
 
 @dataclass(slots=True)
@@ -82,13 +93,14 @@ def main() -> int:
         home = home_folder()
         engine = open_engine(home)
         room = _Room(arguments.set / "documents", home, Tokenizer.open(model_folder()), engine, console)
-        answers = list(_answers(golds, room, engine, console, MiniLM() if arguments.minilm else None))
+        beside = _Beside(MiniLM() if arguments.minilm else None, open_untrained(model_folder(), home) if arguments.untrained else None)
+        answers = list(_answers(golds, room, engine, console, beside))
     except (EngineError, AnswerFailed, OSError) as error:
         console.clear()
         print(error, file=sys.stderr)
         return 1
     console.clear()
-    metrics = score(golds, answers, peak_mb()) | alone_shares(golds, answers)
+    metrics = score(golds, answers, peak_mb()) | alone_shares(golds, answers) | untrained_shares(golds, answers)
     print(table(metrics), tokens_read(answers), sep="\n")
     if arguments.json:
         _write(arguments.json, metrics, golds, answers)
@@ -131,14 +143,19 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _answers(golds: Sequence[Gold], room: _Room, engine: EngineFace, console: Console, minilm: MiniLM | None) -> Iterator[Answered]:
+def _answers(golds: Sequence[Gold], room: _Room, engine: EngineFace, console: Console, beside: _Beside) -> Iterator[Answered]:
     started = time.perf_counter()
     for done, gold in enumerate(golds, 1):
         desk = room.desk(gold.documents)
-        answered = ask(engine, desk.prompt, desk.sources, gold.question, parse_s=desk.parse_s, watch=_ignore)
-        yield answered | {"alone": alone(engine, desk.prompt, SourcePlaces(desk.sources), gold.question, minilm)}
+        answered = _asked(engine, desk, gold)
+        answered["alone"] = alone(engine, desk.prompt, SourcePlaces(desk.sources), gold.question, beside.minilm)
+        yield answered | ({"untrained": _asked(beside.untrained, desk, gold)} if beside.untrained else {})
         left = (time.perf_counter() - started) / done * (len(golds) - done)
         console(Progress("asking", done, len(golds), f"questions, {left:,.0f} s left"))
+
+
+def _asked(engine: EngineFace, desk: _Desk, gold: Gold) -> Answered:
+    return ask(engine, desk.prompt, desk.sources, gold.question, parse_s=desk.parse_s, watch=_ignore)
 
 
 def _ignore(event: AnswerEvent) -> None:
@@ -156,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, help="ask this many questions, spread over the set")
     parser.add_argument("--together", action="store_true", help="all documents as one prompt; a question names the document it is about")
     parser.add_argument("--minilm", action="store_true", help="score an embedding model beside: all-MiniLM-L6-v2, over the same chunks")
+    parser.add_argument("--untrained", action="store_true", help="ask the model beside as it is without what was trained for it")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write metrics and rows there")
     return parser
 
