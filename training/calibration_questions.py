@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.scan_head import split
+from training.read_sources import split
 from training.scan_sources import Document, Span, contract, documents, places
 
 LONGEST = 120_000  # characters: longer contracts only take longer

@@ -25,7 +25,7 @@ def export(path: Path, shape: CloseShape, own: Mapping[str, Tensor], weights: Cl
 
 def reweighted(path: Path, weights: CloseWeights) -> None:
     """The same file with other weights."""
-    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+    with safe_open(path, "pt") as file:
         metadata = file.metadata() | {"weights": json.dumps(asdict(weights))}
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
     save_file(tensors, path.with_suffix(".part"), metadata)

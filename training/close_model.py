@@ -67,7 +67,7 @@ class TrainedCloseLayers(nn.Module):
         x = sheets.hidden.flatten(0, 1)
         for layer in self._layers():
             x = layer(x, cos, sin, lambda q, k, v: attended(q, k, v, there))
-        x = self.norm(x.float()).unflatten(0, (count, tokens))
+        x = torch.unflatten(self.norm(x.float()), 0, (count, tokens))
         with torch.autocast("cpu", enabled=False):  # few numbers, whose differences count
             return [[reading_of(self, x[sheet, first:end].float()) for first, end in own] for sheet, own in enumerate(sheets.sentences)]
 
@@ -82,6 +82,6 @@ class TrainedCloseLayers(nn.Module):
 def attended(q: Tensor, k: Tensor, v: Tensor, there: Tensor) -> Tensor:
     """[B * T, H, D] for queries [B * T, H, D], keys and values [B * T, G, D]: all tokens of a sheet that are `there` [B, 1, 1, T]."""
     sheets = len(there)
-    rows = [each.to(v.dtype).unflatten(0, (sheets, -1)).transpose(1, 2) for each in (q, k, v)]
-    mixed = F.scaled_dot_product_attention(*rows, attn_mask=there, enable_gqa=True)
+    queries, keys, values = (torch.unflatten(each.to(v.dtype), 0, (sheets, -1)).transpose(1, 2) for each in (q, k, v))
+    mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=there, enable_gqa=True)
     return mixed.transpose(1, 2).flatten(0, 1)

@@ -35,7 +35,7 @@ def lower_states(
             save_file({"states": made}, path.with_suffix(".part"))
             path.with_suffix(".part").replace(path)
             spent, read = spent + time.perf_counter() - began, read + tokens
-        states += load_file(path)["states"].split([len(sheet.ids) for sheet in own])
+        states += torch.split(load_file(path)["states"], [len(sheet.ids) for sheet in own])
         done += tokens
         report(done, total, read / spent if spent else 0.0)
     return states

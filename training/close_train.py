@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -38,6 +36,7 @@ from training.close_export import export, exported
 from training.close_fit import Example, Settings, fit
 from training.close_model import Sheets, TrainedCloseLayers
 from training.close_states import lower_states
+from training.progress_line import ProgressLine
 from training.read_candidates import Candidates
 from training.read_encodings import ReadEncodings, Reader
 from training.read_measure import mean, told_apart
@@ -50,6 +49,7 @@ SHAPE = CloseShape(first=12, count=12)
 AMOUNTS = {
     "contracts": 2600,
     "long contracts": 1100,
+    "longest contracts": 600,
     "wikipedia": 5200,
     "policies": 1300,
     "covid": 500,
@@ -60,7 +60,7 @@ POSTS = ("reddit", "reviews")
 POST_QUESTIONS = 10_000  # of each
 WRONG_IN_POSTS = 1  # they are for the words of the answer
 HELD_AMOUNTS = dict.fromkeys(AMOUNTS, 120)
-EACH = {"contracts": 14, "long contracts": 12, "wikipedia": 200}
+EACH = {"contracts": 14, "long contracts": 12, "longest contracts": 16, "wikipedia": 200}
 NAMES = ("words @1", "close @1", "EM", "F1")
 
 
@@ -127,30 +127,23 @@ def figures(row: dict[str, list[float]]) -> dict[str, float | None]:
 
 
 class Console:
-    """Progress on a line of stderr, at most every five seconds."""
+    """Progress on stderr, and the curve."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings, self._shown = settings, 0.0
+        self._settings, self._line = settings, ProgressLine()
         self.curve: list[tuple[int, list[float]]] = []
 
     def reading(self, done: int, total: int, rate: float) -> None:
-        self._show(
-            f"reading: {done:,} of {total:,} tokens, {rate:,.0f} a second, {(total - done) / rate / 60 if rate else 0.0:.1f} min left"
-        )
+        self._line.tokens("reading", done, total, rate)
 
     def locating(self, name: str, characters: int) -> None:
-        self._show(f"locating: {name} of {characters:,} characters")
+        self._line.show(f"locating: {name} of {characters:,} characters")
 
     def fitting(self, step: int, share: float, rate: float, losses: Sequence[float]) -> None:
         if step % 20 == 0:
             self.curve.append((step, [round(loss, 4) for loss in losses]))
         shown, left = " ".join(f"{loss:.3f}" for loss in losses), (1 - share) * self._settings.minutes
-        self._show(f"fitting: step {step}, loss {shown}, {rate:,.0f} tokens a second, {left:.1f} min left at most")
-
-    def _show(self, line: str) -> None:
-        if time.monotonic() > self._shown + 5:
-            print(line, file=sys.stderr, flush=True)
-            self._shown = time.monotonic()
+        self._line.show(f"fitting: step {step}, loss {shown}, {rate:,.0f} tokens a second, {left:.1f} min left at most")
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def read_together(head: ReadingHead, seen: Sequence[Seen]) -> list[Reading]:
 
 def _alike(head: ReadingHead, chunk: Tensor, question: Tensor, given: Padded) -> Tensor:
     """[B, layers, T, Q], the least there is for what is no word of the question."""
-    one, other = (functional.normalize(x.unflatten(-1, (-1, head.shape.values)).transpose(1, 2), dim=-1) for x in (chunk, question))
+    one, other = (functional.normalize(torch.unflatten(x, -1, (-1, head.shape.values)).transpose(1, 2), dim=-1) for x in (chunk, question))
     return ((one @ other.mT - COSINE) * COSINES).masked_fill(~given.words[:, None, None], torch.finfo(torch.bfloat16).min)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ from training.read_sources import read_documents, split
 from training.scan_corpus import shares_half
 from training.scan_sources import Document, Question, Span
 
-SOURCES = ("contracts", "long contracts", "wikipedia")
+SOURCES = ("contracts", "long contracts", "longest contracts", "wikipedia")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ def first_stands(outcomes: Sequence[Outcome], way: Sequence[float]) -> float:
     return rounded(np.mean([bool(each.stands[(each.sentences @ np.array(way)).argmax()]) for each in some]))
 
 
-def rounded(value: float) -> float:
+def rounded(value: SupportsFloat) -> float:
     return round(float(value), 3)
 
 

@@ -58,11 +58,12 @@ say it."""
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Of each document: questions with an answer and without one; of each question: wrong passages that look alike, where the words alone
-    say it `by_words` of them, and any others."""
+    """Of each document: questions with an answer and without one; of each question: its wordings, wrong passages that look alike, where the
+    words alone say it `by_words` of them, and any others."""
 
     present: int = 24
     absent: int = 12
+    wordings: int = 1
     alike: int = 3
     by_words: int = 3
     others: int = 1
@@ -76,7 +77,7 @@ def read_corpus(
     scratch: Path,
     alike: Alike | None = None,
 ) -> ReadCorpus:
-    """Of each document's questions a sample, each in one wording. The word index is made in `scratch`. Without `alike` words say it."""
+    """Of each document's questions a sample. The word index is made in `scratch`. Without `alike` words say it."""
     made = ReadCorpus([], [], [])
     for number, document in enumerate(documents):
         first, own = len(made.passages), cut(tokenizer, document)
@@ -85,7 +86,8 @@ def read_corpus(
         index = LexicalIndex(scratch / f"{number}.sqlite3")
         index.put("", made.texts[first:])
         bodies = {place: made.body(first + place, tokenizer) for place in range(len(own))}
-        asked = [(question, random_.choice(question.wordings)) for question in sampled(document, amounts, random_)]
+        drawn = list(sampled(document, amounts, random_))
+        asked = [(question, wording) for question in drawn for wording in worded(question, amounts.wordings, random_)]
         lexical = [{hit.chunk: hit.score for hit in index.search(wording, [""], LEXICAL_HITS)} for _, wording in asked]
         found = alike(document, [wording for _, wording in asked]) if alike else None
         wanted = amounts if found else replace(amounts, alike=amounts.by_words)
@@ -102,6 +104,14 @@ def sampled(document: Document, amounts: Amounts, random_: random.Random) -> Ite
     absent = [question for question in document.questions if not question.spans]
     yield from random_.sample(present, min(len(present), amounts.present))
     yield from random_.sample(absent, min(len(absent), amounts.absent))
+
+
+def worded(question: Question, wordings: int, random_: random.Random) -> Sequence[str]:
+    """One of its wordings, any; or so many of which the last is one: of a clause that is the data set's own."""
+    if wordings == 1:
+        return [random_.choice(question.wordings)]
+    *others, own = question.wordings
+    return [own, *random_.sample(others, min(len(others), wordings - 1))]
 
 
 def put(

@@ -113,12 +113,11 @@ class ReadEncodings:
     def load(self, job: Job, layers: Sequence[int] | None = None) -> State:
         """With the values of some of the layers alone, if so said."""
         chosen = [self._layers.index(layer) for layer in layers or self._layers]
-        with safe_open(self._path(job), "pt") as file:  # type: ignore[no-untyped-call]
-            passage, questions = (
-                file.get_tensor(name).unflatten(1, (len(self._layers), -1))[:, chosen].flatten(1) for name in ("passage", "questions")
-            )
+        with safe_open(self._path(job), "pt") as file:
+            whole = (torch.unflatten(file.get_tensor(name), 1, (len(self._layers), -1)) for name in ("passage", "questions"))
+            passage, questions = (values[:, chosen].flatten(1) for values in whole)
         sizes = [len(put.ids) - put.first for put in job.questions.values()]
-        return State(passage, dict(zip(job.questions, questions.split(sizes), strict=True)))
+        return State(passage, dict(zip(job.questions, torch.split(questions, sizes), strict=True)))
 
     def _path(self, job: Job) -> Path:
         digest = hashlib.sha256(f"{self._name} {len(job.ids)}".encode())

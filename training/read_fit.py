@@ -259,5 +259,5 @@ def span_loss(reading: Reading, spans: Sequence[tuple[int, int]]) -> Tensor:
     if short:
         first, last = torch.tensor(short).mT
     else:
-        first = last = torch.cat([torch.arange(start, end + 1) for start, end in spans]).unique()
+        first = last = torch.tensor(sorted({token for start, end in spans for token in range(start, end + 1)}))
     return -torch.logsumexp(reading.starts.float()[first], 0) - torch.logsumexp(reading.ends.float()[last], 0)

@@ -31,6 +31,7 @@ from engine.opening import Model, open_model
 from engine.shared_words import SharedWords
 from engine.span import Body
 from engine.tokenizer import Tokenizer
+from training.progress_line import ProgressLine
 from training.read_candidates import Candidates
 from training.read_corpus import Alike, Amounts, ReadCorpus, questions_of, read_corpus
 from training.read_encodings import Job, ReadEncodings, Reader
@@ -41,7 +42,7 @@ from training.read_sources import read_documents, split
 
 LAYERS = (9, 12, 15, 17, 19, 21, 23, 25, 27, 29)
 CHOSEN = (12, 15, 19, 21, 23, 27)
-AMOUNTS = Amounts(present=400, absent=8, alike=3, by_words=1, others=0)
+AMOUNTS = Amounts(present=400, absent=12, wordings=2, alike=3, by_words=1, others=0)
 HELD_AMOUNTS = Amounts(present=16, absent=8, alike=4)
 KEEP_EVERY = 50
 # Of the time, how much goes into encoding.
@@ -101,34 +102,28 @@ def corpora(model: Model, data: Path, seed: int, alike: Alike, *, backwards: boo
 
 
 class Console:
-    """Progress on one line of stderr."""
+    """Progress on stderr, and the curve."""
 
     def __init__(self) -> None:
-        self._shown = 0.0
+        self._line = ProgressLine()
         self._documents = 0
         self.curve: list[tuple[int, list[float]]] = []
 
     def located(self, name: str, characters: int) -> None:
         self._documents += 1
-        self._show(f"locating: {self._documents} documents, now {name} of {characters:,} characters", last=False)
+        self._line.show(f"locating: {self._documents} documents, now {name} of {characters:,} characters")
 
     def encoding(self, done: int, total: int, rate: float) -> None:
-        left = (total - done) / rate / 60 if rate else 0.0
-        self._show(f"encoding: {done:,} of {total:,} tokens, {rate:,.0f} a second, {left:.1f} min left", last=done == total)
+        self._line.tokens("encoding", done, total, rate)
 
     def fitting(self, steps: int, step: int, losses: Sequence[float], rate: float, speed: float) -> None:
         if step % 50 == 0:
             self.curve.append((step, [round(loss, 4) for loss in losses]))
         shown = " ".join(f"{loss:.3f}" for loss in losses)
-        self._show(
+        self._line.show(
             f"fitting: step {step} of {steps}, loss {shown}, rate {rate:.1e}, {(steps - step) / speed / 60:.1f} min left",
             last=step == steps,
         )
-
-    def _show(self, line: str, *, last: bool) -> None:
-        if last or time.monotonic() > self._shown + 5:
-            print(line, file=sys.stderr, flush=True)
-            self._shown = time.monotonic()
 
 
 def resumed(path: Path, settings: Settings) -> Progress | None:

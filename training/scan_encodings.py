@@ -49,7 +49,8 @@ class Trunk:
         caches = [self._cache(after, len(ids)) for ids in texts]
         segments = [Segment(cache, len(ids)) for cache, ids in zip(caches, texts, strict=True)]
         self._decoder.read(torch.from_numpy(np.concatenate(texts)), segments)
-        parts = {layer: self._seen[layer].to(torch.bfloat16).split([len(ids) for ids in texts]) for layer in self.layers}
+        sizes = [len(ids) for ids in texts]
+        parts = {layer: torch.split(self._seen[layer].to(torch.bfloat16), sizes) for layer in self.layers}
         return [{layer: parts[layer][number].clone() for layer in self.layers} for number in range(len(texts))]
 
     def _cache(self, after: TokenArray, room: int) -> KVCache:
@@ -114,7 +115,7 @@ class Encodings:
         starts = np.concatenate(([0], np.cumsum([len(ids) for ids in texts.ids]))).tolist()
         hidden, first = torch.empty(0), 0
         for part in blocks(texts):
-            with safe_open(self._path(part), "pt") as file:  # type: ignore[no-untyped-call]
+            with safe_open(self._path(part), "pt") as file:
                 read = torch.cat([file.get_tensor(str(layer)) for layer in layers], 1)
             if not first:
                 hidden = torch.empty(starts[-1], read.shape[1], dtype=read.dtype)

@@ -103,7 +103,8 @@ def whitening(hidden: Tensor, width: int = WIDTH) -> Tensor:
     strongest = (vectors[:, -width:] / (values[-width:] + 1e-6).sqrt()).mT
     along = mean / mean.norm()
     bare = strongest - strongest @ along.mT @ along
-    return bare / bare.norm(dim=1).mean()
+    made: Tensor = bare / bare.norm(dim=1).mean()
+    return made
 
 
 def best_products(queries: Tensor, keys: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -132,18 +133,13 @@ def fit(
     settings: Settings,
     tell: Callable[[int, float, float], None],
     deadline: float | None = None,
-    first: Head | None = None,
 ) -> Head:
-    """A head, the same for the same seed unless `deadline` (time.monotonic) ends it. `tell`: step, loss, steps a second. `first`: a head
-    to go on from by its queries alone, so that what was indexed with its keys stays."""
+    """A head, the same for the same seed unless `deadline` (time.monotonic) ends it. `tell`: step, loss, steps a second."""
     random_ = random.Random(settings.seed)  # noqa: S311 (a sample, no secret)
     torch.manual_seed(settings.seed)
-    head = Head(whitening(material.passages.hidden), weighted=settings.weighted) if first is None else deepcopy(first)
-    head.key.requires_grad_(first is None)
-    fitted = [head.query] if first else [head.query, head.key]
-    optimiser = torch.optim.AdamW(
-        [{"params": fitted, "weight_decay": settings.decay}, {"params": [head.scale], "weight_decay": 0.0}], settings.rate
-    )
+    head = Head(whitening(material.passages.hidden), weighted=settings.weighted)
+    fitted = [{"params": [head.query, head.key], "weight_decay": settings.decay}, {"params": [head.scale], "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(fitted, settings.rate)
     mistakes = Mistakes(material)
     draw = Draw(material, settings, mistakes, random_)
     started, mean = time.perf_counter(), 0.0

@@ -24,6 +24,8 @@ from engine.chat_format import ChatFormat
 from engine.loading.bundled import fetch
 from engine.loading.scan_head import read_scan_head
 from engine.opening import Model, open_model
+from training import scan_refit
+from training.progress_line import ProgressLine
 from training.read_sources import read_documents, split
 from training.scan_corpus import Corpus, corpus, needed
 from training.scan_encodings import Encodings, Texts, Trunk
@@ -34,7 +36,12 @@ from training.scan_sources import Document
 
 LAYERS = (15, 19, 21)
 CHOSEN = LAYERS
-WHOLE = {"contracts", "long contracts", "agreements"}  # of which every passage is encoded, so that a head can be told from its own mistakes
+WHOLE = {
+    "contracts",
+    "long contracts",
+    "longest contracts",
+    "agreements",
+}  # of which every passage is encoded, so that a head can be told from its own mistakes
 WRONG = 1  # passages of the others that are encoded beside the right ones of a question
 NOTHING = np.empty(0, dtype=np.int32)
 
@@ -89,28 +96,22 @@ def corpora(model: Model, data: Path, seed: int) -> tuple[Ready, Ready]:
 
 
 class Console:
-    """Progress on one line of stderr."""
+    """Progress on stderr, and the curve."""
 
     def __init__(self) -> None:
-        self._shown = 0.0
+        self._line = ProgressLine()
         self.curve: list[tuple[int, float]] = []
 
     def encoding(self, done: int, total: int, rate: float) -> None:
-        left = (total - done) / rate / 60 if rate else 0.0
-        self._show(f"encoding: {done:,} of {total:,} tokens, {rate:,.0f} a second, {left:.1f} min left", last=done == total)
+        self._line.tokens("encoding", done, total, rate)
 
     def fitting(self, steps: int, step: int, loss: float, rate: float) -> None:
         if step % 50 == 0:
             self.curve.append((step, round(loss, 4)))
-        self._show(
+        self._line.show(
             f"fitting: step {step} of {steps}, loss {loss:.3f}, {rate:.1f} a second, {(steps - step) / rate / 60:.1f} min left",
             last=step == steps,
         )
-
-    def _show(self, line: str, *, last: bool) -> None:
-        if last or time.monotonic() > self._shown + 5:
-            print(line, file=sys.stderr, flush=True)
-            self._shown = time.monotonic()
 
 
 def begun(model: Model, path: Path) -> Head:
@@ -128,24 +129,36 @@ def encode(encodings: Encodings, train: Ready, held: Ready, console: Console, de
     return train.front(encodings.encode(train.passages, console.encoding, deadline))
 
 
+def fitted(
+    asked: argparse.Namespace, model: Model, material: Material, console: Console, deadline: float
+) -> tuple[Head, dict[str, object]]:
+    """The head, from nothing or from where `--begin` says, and its settings."""
+    rate = {"rate": asked.rate} if asked.rate else {}
+    tell = partial(console.fitting, asked.steps)
+    if asked.begin is None:
+        settings = Settings(steps=asked.steps, seed=asked.seed, **rate)
+        return fit(material, settings, tell, deadline), settings.as_json()
+    first, further = begun(model, asked.begin), scan_refit.Settings(steps=asked.steps, seed=asked.seed, key_rate=asked.key_rate, **rate)
+    head = scan_refit.refit(material, first, further, tell, deadline)
+    for part, was in ((head.query, first.query), (head.key, first.key)):
+        part.data.lerp_(was.data, 1 - asked.part)
+    return head, further.as_json() | {"part": asked.part}
+
+
 def main() -> None:
     asked = parser().parse_args()
     began, console = time.monotonic(), Console()
-    settings = Settings(steps=asked.steps, seed=asked.seed, **({"rate": asked.rate} if asked.rate else {}))
     model = open_model(fetch(), adapter=asked.adapter)
     encodings = Encodings(asked.cache, model.fingerprint, LAYERS, lambda: Trunk(model.decoder, model.chat.prefix, LAYERS))
     train, held = corpora(model, asked.data, asked.seed)
     train = encode(encodings, train, held, console, began + asked.minutes * 30)
     material, apart = train.material(encodings, asked.layers), held.material(encodings, asked.layers)
-    first = begun(model, asked.begin) if asked.begin else None
-    head = fit(material, settings, partial(console.fitting, settings.steps), began + asked.minutes * 60, first)
-    if first is not None:
-        head.query.data.lerp_(first.query.data, 1 - asked.part)
+    head, settings = fitted(asked, model, material, console, began + asked.minutes * 60)
     seen = outcomes(apart, head)
     weights = fusion(seen)
     figures = {
         "layers": asked.layers,
-        "settings": settings.as_json(),
+        "settings": settings,
         "passages": len(train.places),
         "tokens": train.passages.tokens,
         "questions": len(material.asked()),
@@ -165,8 +178,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--cache", type=Path, default=Path("var/scan-encodings"))
     made.add_argument("--layers", type=int, nargs="+", choices=LAYERS, default=CHOSEN)
-    made.add_argument("--begin", type=Path, help="a head's file to go on from by its queries alone: what was indexed with it stays")
-    made.add_argument("--part", type=float, default=0.7, help="how much of the way from those queries to the fitted ones is taken")
+    made.add_argument("--begin", type=Path, help="a head's file to go on from; its queries alone, so that what was indexed with it stays")
+    made.add_argument("--key-rate", type=float, default=0.0, help="rate of the keys of a head that goes on: all is indexed anew then")
+    made.add_argument("--part", type=float, default=0.7, help="how much of the way from that head to the fitted one is taken")
     made.add_argument("--steps", type=int, default=900)
     made.add_argument("--rate", type=float, help="of the fit, instead of the settings' own")
     made.add_argument("--adapter", type=Path, help="of the base model, whose head it is to be; it belongs into its folder then")

@@ -74,9 +74,9 @@ def recall(outcomes: Sequence[Outcome], weights: tuple[float, float]) -> dict[st
 def table(outcomes: Sequence[Outcome], fused: tuple[float, float]) -> dict[str, dict[str, dict[str, float]]]:
     """Recall of each source by words, by scan and by both."""
     ways = {"words": (1.0, 0.0), "scan": (0.0, 1.0), "both": fused}
-    sources = sorted({each.source for each in outcomes})
-    own = {source: [each for each in outcomes if each.source == source] for source in sources}
-    return {
-        source: {"questions": {"n": len(own[source])}} | {name: recall(own[source], way) for name, way in ways.items()}
-        for source in sources
-    }
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for source in sorted({each.source for each in outcomes}):
+        own = [each for each in outcomes if each.source == source]
+        found[source] = {"questions": {"n": len(own)}}
+        found[source] |= {name: recall(own, way) for name, way in ways.items()}
+    return found

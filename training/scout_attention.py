@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ def stretch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def by_blocks(first: Numbers, device: torch.device, *, compiled: bool) -> Attend:
     """Flex attention; not `compiled` it is a slow reference."""
     mask = block_mask(first, device)
-    run = kernel() if compiled else flex_attention
+    run = cast(Callable[..., Tensor], kernel() if compiled else flex_attention)
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         turned = (each.transpose(0, 1)[None] for each in (q, k, v))

@@ -54,7 +54,7 @@ class Loss:
 class LowRankLinear(nn.Module):
     """x W^T + x A^T B^T. W [out, in] stays; B begins as zero."""
 
-    def __init__(self, weight: nn.Parameter, rank: int) -> None:
+    def __init__(self, weight: Tensor, rank: int) -> None:
         super().__init__()
         outputs, inputs = weight.shape
         self.weight = weight.requires_grad_(False)
@@ -182,7 +182,7 @@ class ScoutModel(nn.Module):
     def loss(self, batch: Batch, kinds: int) -> Loss:
         """Of one pack with at least one token to be foretold."""
         rows = self.hidden(batch)[batch.rows]
-        pieces = zip(rows.split(ROWS), batch.targets.split(ROWS), strict=True)
+        pieces = zip(torch.split(rows, ROWS), torch.split(batch.targets, ROWS), strict=True)
         nats = torch.cat([checkpoint(self._nats, *piece, use_reentrant=False) for piece in pieces])
         sums, counts = torch.zeros(2, kinds, device=nats.device)
         sums.index_add_(0, batch.kinds, nats.detach())

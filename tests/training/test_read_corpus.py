@@ -68,6 +68,21 @@ def test_it_is_put_to_passages_of_its_own_document_that_look_alike(tokenizer: To
     assert all(task.wording in jobs[place] for task in corpus.tasks for place in task.passages)
 
 
+def test_a_clause_is_asked_in_the_last_wording_and_others(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    one = asked(3)
+    clause = replace(one, wordings=("When?", "On what day?", "Which day is it?", "Day of the meeting in room 3"))
+    document = Document("toy", "rooms.txt", TEXT, (clause, one), closed=True)
+    amounts = Amounts(wordings=2, alike=2, others=0)
+    seen = {
+        tuple(task.wording for task in read_corpus(tokenizer, [document], amounts, random.Random(seed), tmp_path / str(seed)).tasks)
+        for seed in range(20)
+    }
+    of_the_clause = [{each for each in wordings if each in clause.wordings} for wordings in seen]
+    assert all(len(each) == 2 and clause.wordings[-1] in each for each in of_the_clause)
+    assert set.union(*of_the_clause) == set(clause.wordings)
+    assert all(wordings.count(one.wordings[0]) == 1 for wordings in seen), "what has one wording is asked once"
+
+
 def test_what_looks_alike_may_be_said_by_another(tokenizer: Tokenizer, tmp_path: Path) -> None:
     """Here it is the last passages, whatever their words."""
     document = Document("toy", "rooms.txt", TEXT, (asked(3), Question(("When do the parties meet in room 99?",), ())), closed=True)

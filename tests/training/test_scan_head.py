@@ -17,6 +17,7 @@ from engine.model.decoder import Decoder
 from engine.prompt import TokenArray
 from engine.scan import scan
 from tests.engine.tiny import CONFIG, our_weights, reference_model
+from training import scan_refit
 from training.scan_corpus import Asked, Corpus, Passage
 from training.scan_encodings import Encodings, Texts, Trunk
 from training.scan_export import export
@@ -87,14 +88,36 @@ def test_the_same_seed_gives_the_same_head(folder: Path) -> None:
     assert not torch.equal(one.query, other.query)
 
 
-def test_the_queries_alone_go_on_from_a_head(folder: Path) -> None:
+def of_documents(given: Material) -> Material:
+    """The same passages, twenty to a document that is asked alone."""
+    asked = [
+        replace(each, document=place // 20, candidates=range(place // 20 * 20, place // 20 * 20 + 20), closed=True)
+        for place, each in enumerate(given.corpus.asked)
+    ]
+    return replace(given, corpus=replace(given.corpus, asked=asked))
+
+
+@pytest.mark.parametrize("key_rate", [0.0, 5e-3])
+def test_a_head_goes_on_by_its_queries_or_by_both(folder: Path, key_rate: float) -> None:
     train, apart = material(folder, 0, TRAINED), material(folder, TRAINED, PASSAGES)
     first = fit(train, replace(SETTINGS, steps=40), lambda *_: None)
-    kept = first.query.detach().clone()
-    further = fit(train, replace(SETTINGS, seed=2), lambda *_: None, first=first)
-    assert torch.equal(further.key, first.key)
+    kept, keys = first.query.detach().clone(), first.key.detach().clone()
+    settings = scan_refit.Settings(steps=120, questions=12, rate=1e-2, key_rate=key_rate, dropout=0.0)
+    further = scan_refit.refit(of_documents(train), first, settings, lambda *_: None)
+    assert torch.equal(further.key, keys) == (not key_rate)
     assert torch.equal(first.query, kept)
+    assert torch.equal(first.key, keys)
     assert first_by_scan(further, apart) > first_by_scan(first, apart)
+
+
+def test_a_question_is_told_from_all_of_its_document_or_from_what_others_have(folder: Path) -> None:
+    train = material(folder, 0, TRAINED)
+    closed = of_documents(train)
+    assert scan_refit.told_from(closed, closed.corpus.asked[20:22]) == list(range(20, 40))
+    open_ones = [replace(asked, lexical={0: 1.0, 7: 0.5}) for asked in train.corpus.asked[3:5]]
+    assert scan_refit.told_from(train, open_ones) == [0, 3, 4, 7]
+    few = replace(train, place={place: place for place in (3, 4)})
+    assert scan_refit.told_from(few, open_ones) == [3, 4], "what is not encoded is left out"
 
 
 def test_a_text_is_encoded_as_the_engine_reads_it() -> None:
