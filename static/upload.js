@@ -19,10 +19,8 @@
   let running = 0;
 
   form.classList.add("scripted");
-  input.addEventListener("change", () => {
-    take([...input.files].map((file) => ({ name: file.name, body: file })));
-    input.value = "";
-  });
+  input.addEventListener("change", takeChosen);
+  takeChosen(); // what was chosen while this script was still on its way
   form.querySelector("[data-choose-folder]").addEventListener("click", () => folderInput.click());
   folderInput.addEventListener("change", () => {
     const files = [...folderInput.files];
@@ -51,6 +49,12 @@
     }
     take(files);
   });
+
+  function takeChosen() {
+    const files = [...input.files].map((file) => ({ name: file.name, body: file }));
+    input.value = "";
+    take(files);
+  }
 
   // ------------------------------------------------------------------ a folder
 

@@ -73,13 +73,15 @@ def read_corpus(
     tokenizer: Tokenizer,
     documents: Sequence[Document],
     amounts: Amounts,
-    random_: random.Random,
+    seed: int,
     scratch: Path,
     alike: Alike | None = None,
 ) -> ReadCorpus:
-    """Of each document's questions a sample. The word index is made in `scratch`. Without `alike` words say it."""
+    """Of each document's questions a sample, the same whatever other documents there are. The word index is made in `scratch`. Without
+    `alike` words say it."""
     made = ReadCorpus([], [], [])
     for number, document in enumerate(documents):
+        random_ = random.Random(f"{seed} {document.name}")  # noqa: S311 (a sample, no secret)
         first, own = len(made.passages), cut(tokenizer, document)
         made.passages.extend(own)
         made.texts.extend(document.text[slice(*passage.span)] for passage in own)

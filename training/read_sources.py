@@ -4,10 +4,11 @@ search questions put together, and long and longest contracts. Knows no tokens a
 
 from __future__ import annotations
 
+import argparse
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,25 @@ def split(found: Sequence[Document]) -> tuple[list[Document], list[Document]]:
         elif number <= USED[document.source]:
             train.append((number / USED[document.source], document))
     return [document for _, document in sorted(train, key=lambda pair: pair[0])], held
+
+
+def front(train: Sequence[Document], only: Mapping[str, float]) -> list[Document]:
+    """Of each source that is named its first so many, and none of the others; all where none is named."""
+    seen: Counter[str] = Counter()
+    chosen = []
+    for document in train:
+        seen[document.source] += 1
+        if not only or seen[document.source] <= only.get(document.source, 0):
+            chosen.append(document)
+    return chosen
+
+
+def named(text: str) -> tuple[str, float]:
+    """SOURCE=NUMBER of a command line."""
+    source, _, number = text.partition("=")
+    if source not in USED:
+        raise argparse.ArgumentTypeError(f"{text}: there are the sources {', '.join(USED)}, as in contracts=40.")
+    return source, float(number)
 
 
 def gathered(found: Sequence[Document]) -> list[Document]:

@@ -15,10 +15,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -38,11 +39,11 @@ from training.read_encodings import Job, ReadEncodings, Reader
 from training.read_export import export
 from training.read_fit import Level, Material, Progress, Settings, fit
 from training.read_measure import outcomes, table
-from training.read_sources import read_documents, split
+from training.read_sources import front, named, read_documents, split
 
 LAYERS = (9, 12, 15, 17, 19, 21, 23, 25, 27, 29)
 CHOSEN = (12, 15, 19, 21, 23, 27)
-AMOUNTS = Amounts(present=400, absent=12, wordings=2, alike=3, by_words=1, others=0)
+AMOUNTS = Amounts(present=400, absent=12, wordings=2, alike=3, by_words=2, others=0)
 HELD_AMOUNTS = Amounts(present=16, absent=8, alike=4)
 KEEP_EVERY = 50
 # Of the time, how much goes into encoding.
@@ -91,13 +92,16 @@ def ready(chat: ChatFormat, corpus: ReadCorpus) -> Ready:
     return Ready(corpus, {place: Job(corpus.passages[place].ids, asked) for place, asked in questions_of(chat, corpus).items()})
 
 
-def corpora(model: Model, data: Path, seed: int, alike: Alike, *, backwards: bool = False) -> tuple[Ready, Ready]:
-    """What is trained on and what is held back, both in the documents' order, or the first from its end."""
-    random_ = random.Random(seed)  # noqa: S311 (a sample, no secret)
-    train, held = split(read_documents(data, random_))
+def corpora(
+    model: Model, data: Path, seed: int, alike: Alike, *, only: Mapping[str, float] = MappingProxyType({}), backwards: bool = False
+) -> tuple[Ready, Ready]:
+    """What is trained on, `only` as of training.read_sources.front, and what is held back, both in the documents' order, or the first from
+    its end."""
+    train, held = split(read_documents(data, random.Random(seed)))  # noqa: S311 (a sample, no secret)
+    train = front(train, only)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        apart = read_corpus(model.tokenizer, held, HELD_AMOUNTS, random_, Path(other), alike)
-        made = read_corpus(model.tokenizer, train[::-1] if backwards else train, AMOUNTS, random_, Path(one), alike)
+        apart = read_corpus(model.tokenizer, held, HELD_AMOUNTS, seed, Path(other), alike)
+        made = read_corpus(model.tokenizer, train[::-1] if backwards else train, AMOUNTS, seed, Path(one), alike)
     return ready(model.chat, made), ready(model.chat, apart)
 
 
@@ -146,7 +150,7 @@ def main() -> None:
     settings = Settings(steps=asked.steps, rate=asked.rate, shares=dict(asked.share), seed=asked.seed)
     model = open_model(fetch(), adapter=asked.adapter)
     alike = Candidates(model, asked.cache / "candidates", console.located)
-    train, held = corpora(model, asked.data, asked.seed, alike, backwards=asked.backwards)
+    train, held = corpora(model, asked.data, asked.seed, alike, only=dict(asked.only), backwards=asked.backwards)
     encodings = ReadEncodings(asked.cache, model.fingerprint, LAYERS, lambda: Reader(model.decoder, model.chat.prefix, LAYERS))
     encodings.encode(list(held.jobs.values()), console.encoding)
     encodings.encode(list(train.jobs.values()), console.encoding, began + asked.minutes * 60 * SHARES[asked.encode])
@@ -192,11 +196,6 @@ def main() -> None:
     print(json.dumps(found, indent=1))
 
 
-def share(text: str) -> tuple[str, float]:
-    source, number = text.split("=")
-    return source, float(number)
-
-
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--data", type=Path, required=True, help="folder of the training data")
@@ -208,7 +207,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--backwards", action="store_true", help="begin with the documents that a fit cut short by its minutes never came to")
     made.add_argument("--steps", type=int, default=2000)
     made.add_argument("--rate", type=float, default=1e-3)
-    made.add_argument("--share", type=share, action="append", default=[], help="SOURCE=NUMBER: draw this source so many times as often")
+    made.add_argument("--only", type=named, action="append", default=[], help="SOURCE=NUMBER: so many documents of it, and none of others")
+    made.add_argument("--share", type=named, action="append", default=[], help="SOURCE=NUMBER: draw this source so many times as often")
     made.add_argument("--layers", type=int, nargs="+", choices=LAYERS, default=CHOSEN)
     made.add_argument("--width", type=int, default=192)
     made.add_argument("--depth", type=int, default=2)

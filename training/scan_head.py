@@ -13,7 +13,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from engine.loading.scan_head import read_scan_head
 from engine.opening import Model, open_model
 from training import scan_refit
 from training.progress_line import ProgressLine
-from training.read_sources import read_documents, split
+from training.read_sources import front, named, read_documents, split
 from training.scan_corpus import Corpus, corpus, needed
 from training.scan_encodings import Encodings, Texts, Trunk
 from training.scan_export import export
@@ -85,11 +85,11 @@ def with_seen_wordings(document: Document) -> Document:
     return replace(document, questions=tuple(questions))
 
 
-def corpora(model: Model, data: Path, seed: int) -> tuple[Ready, Ready]:
-    """What is trained on, and all passages of what is held back."""
+def corpora(model: Model, data: Path, seed: int, only: Mapping[str, float]) -> tuple[Ready, Ready]:
+    """What is trained on, `only` as of training.read_sources.front, and all passages of what is held back."""
     random_ = random.Random(seed)  # noqa: S311 (a sample, no secret)
     train, held = split(read_documents(data, random_))
-    train = sorted(map(with_seen_wordings, train), key=lambda document: document.source)
+    train = sorted(map(with_seen_wordings, front(train, only)), key=lambda document: document.source)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         made, kept = corpus(model.tokenizer, train, Path(one)), corpus(model.tokenizer, held, Path(other))
     return ready(model.chat, made, needed(made, WRONG, random_, WHOLE)), ready(model.chat, kept, list(range(len(kept.passages))))
@@ -150,7 +150,7 @@ def main() -> None:
     began, console = time.monotonic(), Console()
     model = open_model(fetch(), adapter=asked.adapter)
     encodings = Encodings(asked.cache, model.fingerprint, LAYERS, lambda: Trunk(model.decoder, model.chat.prefix, LAYERS))
-    train, held = corpora(model, asked.data, asked.seed)
+    train, held = corpora(model, asked.data, asked.seed, dict(asked.only))
     train = encode(encodings, train, held, console, began + asked.minutes * 30)
     material, apart = train.material(encodings, asked.layers), held.material(encodings, asked.layers)
     head, settings = fitted(asked, model, material, console, began + asked.minutes * 60)
@@ -182,6 +182,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--key-rate", type=float, default=0.0, help="rate of the keys of a head that goes on: all is indexed anew then")
     made.add_argument("--part", type=float, default=0.7, help="how much of the way from that head to the fitted one is taken")
     made.add_argument("--steps", type=int, default=900)
+    made.add_argument("--only", type=named, action="append", default=[], help="SOURCE=NUMBER: so many documents of it, and none of others")
     made.add_argument("--rate", type=float, help="of the fit, instead of the settings' own")
     made.add_argument("--adapter", type=Path, help="of the base model, whose head it is to be; it belongs into its folder then")
     made.add_argument("--seed", type=int, default=1)

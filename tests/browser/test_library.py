@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.looks import looks
 from tests.browser.rows import Rows
@@ -47,6 +47,17 @@ def test_it_finds_and_sorts_documents_and_collections(page: Page, rows: Rows) ->
     expect(page.locator("#collections .row")).to_have_count(2)
     page.get_by_label("Sort by").select_option("newest")
     expect(page.locator("#collections .name")).to_have_text(["Yaks", "Aardvarks"])
+
+
+def test_what_is_chosen_while_the_script_is_on_its_way_is_sent(page: Page) -> None:
+    new_collection(page, "Ferry")
+    held: list[Route] = []
+    page.route("**/upload*.js", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    upload(page, TIDES)
+    expect(page.locator("#documents")).to_contain_text("0 documents")
+    assert [route.continue_() for route in held] == [None]
+    expect(page.locator("#documents .row", has_text="tides.txt")).to_be_visible()
 
 
 def test_it_renames_moves_reads_again_and_deletes(page: Page) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +40,7 @@ def tokenizer() -> Tokenizer:
 
 def made(tokenizer: Tokenizer, scratch: Path, questions: Sequence[Question]) -> ReadCorpus:
     document = Document("toy", "rooms.txt", TEXT, tuple(questions), closed=True)
-    return read_corpus(tokenizer, [document, document], Amounts(alike=2, others=1), random.Random(1), scratch)
+    return read_corpus(tokenizer, [document, document], Amounts(alike=2, others=1), 1, scratch)
 
 
 def test_the_span_s_tokens_are_the_answer(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -68,14 +67,25 @@ def test_it_is_put_to_passages_of_its_own_document_that_look_alike(tokenizer: To
     assert all(task.wording in jobs[place] for task in corpus.tasks for place in task.passages)
 
 
+def test_what_is_asked_of_a_document_does_not_depend_on_the_others(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    one = Document("toy", "rooms.txt", TEXT, tuple(asked(number) for number in range(2, 40)), closed=True)
+    other = replace(one, name="halls.txt")
+    amounts = Amounts(present=9, alike=2, others=1)
+    alone, last = (read_corpus(tokenizer, some, amounts, 1, tmp_path / str(len(some))) for some in ([one], [other, one]))
+    first = len(last.passages) // 2
+    assert [(task.wording, [place - first for place in task.passages]) for task in last.tasks if task.document == 1] == [
+        (task.wording, list(task.passages)) for task in alone.tasks
+    ]
+    assert [task.wording for task in last.tasks if task.document == 0] != [task.wording for task in alone.tasks]
+
+
 def test_a_clause_is_asked_in_the_last_wording_and_others(tokenizer: Tokenizer, tmp_path: Path) -> None:
     one = asked(3)
     clause = replace(one, wordings=("When?", "On what day?", "Which day is it?", "Day of the meeting in room 3"))
     document = Document("toy", "rooms.txt", TEXT, (clause, one), closed=True)
     amounts = Amounts(wordings=2, alike=2, others=0)
     seen = {
-        tuple(task.wording for task in read_corpus(tokenizer, [document], amounts, random.Random(seed), tmp_path / str(seed)).tasks)
-        for seed in range(20)
+        tuple(task.wording for task in read_corpus(tokenizer, [document], amounts, seed, tmp_path / str(seed)).tasks) for seed in range(20)
     }
     of_the_clause = [{each for each in wordings if each in clause.wordings} for wordings in seen]
     assert all(len(each) == 2 and clause.wordings[-1] in each for each in of_the_clause)
@@ -92,7 +102,7 @@ def test_what_looks_alike_may_be_said_by_another(tokenizer: Tokenizer, tmp_path:
         told.append((document.name, list(wordings)))
         return [[9, 8, 7, 6, 5, 4] for _ in wordings]
 
-    corpus = read_corpus(tokenizer, [document], amounts, random.Random(1), tmp_path, last)
+    corpus = read_corpus(tokenizer, [document], amounts, 1, tmp_path, last)
     there, absent = corpus.tasks
     (right,) = there.spans
     assert set(there.passages) - {right} < {9, 8, 7, 6}

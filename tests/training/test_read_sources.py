@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from training.read_sources import HELD, USED, split
+import argparse
+
+import pytest
+
+from training.read_sources import HELD, USED, front, named, split
 from training.scan_sources import Document
 
 
@@ -27,3 +31,15 @@ def test_the_longest_change_nothing_about_the_others() -> None:
 
 def test_what_is_held_back_and_used_is_said_of_the_same_sources() -> None:
     assert HELD.keys() == USED.keys()
+
+
+def test_only_so_many_of_the_named_sources_are_taken() -> None:
+    train = documents("contracts", 5) + documents("wikipedia", 4) + documents("web", 3)
+    chosen = front(train, dict([named("wikipedia=2"), named("contracts=9")]))
+    assert [each.name for each in chosen] == [f"contracts {n}" for n in range(5)] + ["wikipedia 0", "wikipedia 1"]
+    assert front(train, {}) == train
+
+
+def test_an_unknown_source_is_refused_with_those_there_are() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"poems=3: there are the sources contracts, .*wikipedia.*contracts=40"):
+        named("poems=3")
