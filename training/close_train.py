@@ -15,7 +15,7 @@ import argparse
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ from training.progress_line import ProgressLine
 from training.read_candidates import Candidates
 from training.read_encodings import ReadEncodings, Reader
 from training.read_measure import mean, told_apart
-from training.read_sources import read_documents, split
+from training.read_sources import front, named, read_documents, split
 from training.reading_head import LAYERS
 from training.reading_head import corpora as reading_corpora
 from training.scan_sources import posts
@@ -64,13 +64,15 @@ EACH = {"contracts": 14, "long contracts": 12, "longest contracts": 16, "wikiped
 NAMES = ("words @1", "close @1", "EM", "F1")
 
 
-def corpora(tokenizer: Tokenizer, data: Path, seed: int, *, posts_too: bool = False) -> tuple[list[CloseTask], list[CloseTask]]:
-    """To train on, and held back: of the documents that the heads hold back too."""
+def corpora(
+    tokenizer: Tokenizer, data: Path, seed: int, only: Mapping[str, float], *, posts_too: bool = False
+) -> tuple[list[CloseTask], list[CloseTask]]:
+    """To train on, `only` as of training.read_sources.front, and held back: of the documents that the heads hold back too."""
     found = read_documents(data, random.Random(1))  # noqa: S311 (a sample, no secret)
     _, held = split(found)
     names = {(document.source, document.name) for document in held}
     random_ = random.Random(seed)  # noqa: S311
-    others = [document for document in found if (document.source, document.name) not in names]
+    others = front([document for document in found if (document.source, document.name) not in names], only)
     train, apart = close_tasks(others, AMOUNTS, EACH, random_, tokenizer), close_tasks(held, HELD_AMOUNTS, {}, random_, tokenizer)
     if posts_too:
         further = [document for source in POSTS for document in posts(data / f"{source}.jsonl.gz", source, random_)]
@@ -78,10 +80,10 @@ def corpora(tokenizer: Tokenizer, data: Path, seed: int, *, posts_too: bool = Fa
     return train, apart
 
 
-def liked(model: Model, data: Path, cache: Path, seed: int, console: Console) -> list[CloseTask]:
+def liked(model: Model, data: Path, cache: Path, seed: int, only: Mapping[str, float], console: Console) -> list[CloseTask]:
     """Of what is encoded to train the reading head on, all that is whole."""
     assert model.reading is not None, "the bundled model has a reading head"
-    train, _ = reading_corpora(model, data, 1, Candidates(model, cache / "candidates", console.locating))
+    train, _ = reading_corpora(model, data, 1, Candidates(model, cache / "candidates", console.locating), only=only)
     encodings = ReadEncodings(cache, model.fingerprint, LAYERS, lambda: Reader(model.decoder, model.chat.prefix, LAYERS))
     material = train.material(encodings, model.tokenizer, model.reading.shape.layers)
     random_ = random.Random(seed)  # noqa: S311
@@ -150,10 +152,11 @@ def main() -> None:
     asked = parser().parse_args()
     torch.manual_seed(asked.seed)
     settings = Settings(asked.steps, asked.minutes, asked.tokens, asked.rate, seed=asked.seed)
+    only = dict(asked.only)
     opened, console = open_model(fetch(), adapter=asked.adapter), Console(settings)
-    train, held = corpora(opened.tokenizer, asked.data, asked.seed, posts_too=asked.posts)
+    train, held = corpora(opened.tokenizer, asked.data, asked.seed, only, posts_too=asked.posts)
     if asked.encodings:
-        train += liked(opened, asked.data, asked.encodings, asked.seed, console)
+        train += liked(opened, asked.data, asked.encodings, asked.seed, only, console)
     shown, apart = (examples(opened, SHAPE, tasks, asked.cache, console) for tasks in (train, held))
     loaded = load_model(fetch(), dtype=torch.float32, adapter=asked.adapter)
     model = TrainedCloseLayers(SHAPE, loaded.config, loaded.decoder, asked.rank)
@@ -188,6 +191,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--begin", type=Path, help="file of close layers to begin with")
     made.add_argument("--adapter", type=Path, help="of the base model, whose close layers they are to be; they belong into its folder then")
+    made.add_argument("--only", type=named, action="append", default=[], help="SOURCE=NUMBER: so many documents of it, and none of others")
     made.add_argument("--steps", type=int, default=3000)
     made.add_argument("--tokens", type=int, default=5000, help="of a step")
     made.add_argument("--rank", type=int, default=32)
