@@ -91,15 +91,16 @@ def heavy(pages: int) -> bytes:
 
 def test_pdfium_does_not_keep_what_was_read(parsing: ParsingProcess, tmp_path: Path) -> None:
     peaks = []
-    for pages in (3, 120):
+    for pages in (3, 360):
         source, into = tmp_path / f"{pages}.pdf", tmp_path / str(pages)
         source.write_bytes(heavy(pages))
         into.mkdir()
         parsing.parse(source, "a.pdf", ParsedFiles(into), Limits(), silent)
         assert (into / "text.txt").read_text().split("\f") == ["hello"] * pages
         peaks.append(parsing.peak_bytes)
-    assert source.stat().st_size > 29 * MB
-    assert peaks[1] - peaks[0] < 18 * MB
+    # The first opening in a process may take long, and then more is read before the next: some 30 MB of these.
+    assert source.stat().st_size > 85 * MB
+    assert peaks[1] - peaks[0] < 55 * MB
 
 
 def test_a_document_that_is_opened_anew_gives_the_same_pages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
