@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 TIDES = {"name": "tides.txt", "mimeType": "text/plain", "buffer": b"High water is at six.\n\nLow water is at noon."}
 TWIN = TIDES | {"name": "tides (copy).txt"}
+TIMETABLE = {"name": "ferry.txt", "mimeType": "text/plain", "buffer": b"The ferry leaves at seven, and comes back at ten."}
 READY = re.compile("can be asked|reading|indexed|ready")
 
 
@@ -54,10 +55,10 @@ def test_what_is_chosen_while_the_script_is_on_its_way_is_sent(page: Page) -> No
     held: list[Route] = []
     page.route("**/upload*.js", lambda route: held.append(route))
     page.reload(wait_until="commit")
-    upload(page, TIDES)
+    upload(page, TIMETABLE)
     expect(page.locator("#documents")).to_contain_text("0 documents")
     assert [route.continue_() for route in held] == [None]
-    expect(page.locator("#documents .row", has_text="tides.txt")).to_be_visible()
+    expect(page.locator("#documents .row", has_text="ferry.txt")).to_be_visible()
 
 
 def test_it_renames_moves_reads_again_and_deletes(page: Page) -> None:
