@@ -1,16 +1,17 @@
 """Answers of a model that has close layers too: the best sentences of what was located and read are read once more, after the question.
 
-They have a say in which of them answers, and they say with which words. The rest is as in `engine.head_way`.
+They have a say in whether one answers and in which does, and they say with which words. The rest is as in `engine.head_way`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.asked import Asked
 from engine.close_reading import LONGEST_CHARACTERS, CloseReader, CloseSentence
-from engine.head_way import NO_SENTENCES, HeadWay
+from engine.head_way import Chosen, HeadWay, bodies, probability
 from engine.index import Indexer
-from engine.model.close_layers import CloseModel
+from engine.model.close_layers import SURE, CloseModel
 from engine.model.reading_head import ReadingHead
 from engine.opening import Model
 from engine.prefill import ChunkReader
@@ -39,11 +40,18 @@ class CloseWay(HeadWay):
         close = yield from self._close.read(self.sentences(question, read)[:CLOSE_SENTENCES], question)
         return sorted(close, key=lambda each: each.score(self._weights), reverse=True)
 
-    def _best(self, question: str, read: Sequence[tuple[ReadPlace, str]], most: int) -> Steps[tuple[tuple[Sentence, ...], str]]:
-        """And those that are hardly worse than the best: what is asked for often stands in more than one place."""
-        ranked = yield from self.read_close(question, read)
+    def _chosen(self, asked: Asked, read: Sequence[ReadPlace], threshold: float, most: int) -> Steps[Chosen]:
+        odds = read[0].odds
+        if probability(self._weights.found(odds, SURE)) < threshold:  # whatever the close layers would say
+            return Chosen(probability(odds))
+        ranked = yield from self.read_close(asked.bare, bodies(asked, read))
         if not ranked:
-            return NO_SENTENCES
+            return Chosen(probability(odds))
+        confidence = probability(self._weights.found(odds, ranked[0].answers))
+        return Chosen(confidence, self._quoted(ranked), ranked[0].words(most)) if confidence >= threshold else Chosen(confidence)
+
+    def _quoted(self, ranked: Sequence[CloseSentence]) -> tuple[Sentence, ...]:
+        """The best, and those that are hardly worse: what is asked for often stands in more than one place."""
         enough = ranked[0].score(self._weights) - self._weights.also
-        alike = [each.sentence for each in ranked[1:MOST_QUOTES] if each.score(self._weights) > enough]
-        return (ranked[0].sentence, *alike), ranked[0].words(most)
+        alike = (each.sentence for each in ranked[1:MOST_QUOTES] if each.score(self._weights) > enough)
+        return ranked[0].sentence, *alike

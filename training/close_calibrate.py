@@ -1,8 +1,8 @@
 """How much close layers count beside all that is known before: `python -m training.close_calibrate --data FOLDER --layers FILE`.
 
 Questions of documents that were held back are asked of the engine as it stands. Half of the documents fit the weights, by which of the
-sentences that were read close answers. The other half says what they are worth. FILE is written again with the weights fitted on both, and
-the figures go beside it.
+sentences that were read close answers, and by which questions have an answer. The other half says what they are worth. FILE is written
+again with the weights fitted on both, and the figures go beside it.
 """
 
 from __future__ import annotations
@@ -47,20 +47,23 @@ from training.read_sources import read_documents, split
 from training.scan_corpus import shares_half
 from training.scan_sources import Document, Question
 
-AMOUNTS = Amounts(present=16, absent=0)
+AMOUNTS = Amounts(present=16, absent=16)
+SAYS = tuple(round(0.05 * step, 2) for step in range(21))
 WORTH = 1 / 3  # a quote beside the best one is worth a look if one of three answers
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One question with an answer: of each sentence that was read close [n, 4] overlap, mass, the chunk's odds and what the close layers
-    say; in which the answer stands, and the F1 of the words that are taken out of it."""
+    """One question: of each sentence that was read close [n, 4] overlap, mass, the chunk's odds and what the close layers say; in which the
+    answer stands, and the F1 of the words that are taken out of it. `odds`: of the best chunk; `there`: whether there is an answer."""
 
     source: str
     half: int
     sentences: NDArray[np.float64]
     stands: NDArray[np.bool_]
     words: NDArray[np.float64]
+    odds: float = 0.0
+    there: bool = True
 
 
 def asked(engine: Engine, prompt: Prompt, group: Sequence[Document], half: int, random_: random.Random) -> Iterator[Outcome]:
@@ -86,6 +89,8 @@ def ask(engine: Engine, prompt: Prompt, number: str, document: Document, questio
         np.array([each.features for each in close]),
         np.array([stands(each, number, question) for each in close], dtype=bool),
         np.array([f1(each.words(CloseWay.longest), golds) for each in close]),
+        read[0].odds,
+        bool(golds),
     )
 
 
@@ -99,7 +104,7 @@ def stands(close: CloseSentence, document: str, question: Question) -> bool:
 def fitted(outcomes: Sequence[Outcome]) -> CloseWeights:
     overlap, mass, odds, close = choice([(each.sentences, each.stands) for each in outcomes], (4.0, 1.0, 0.5, 1.0)).tolist()
     weights = CloseWeights(overlap, mass, odds, close)
-    return replace(weights, also=also(outcomes, weights))
+    return replace(weights, also=also([each for each in outcomes if each.there], weights), say=say(outcomes, weights))
 
 
 def also(outcomes: Sequence[Outcome], weights: CloseWeights) -> float:
@@ -108,6 +113,26 @@ def also(outcomes: Sequence[Outcome], weights: CloseWeights) -> float:
     shares = np.cumsum([answers for _, answers in beside]) / np.arange(1, len(beside) + 1)
     enough = np.flatnonzero(shares >= WORTH)
     return beside[enough[-1]][0] if len(enough) else 0.0
+
+
+def say(outcomes: Sequence[Outcome], weights: CloseWeights) -> float:
+    """How much what the close layers say adds to the odds, so that what is there and what is not are likeliest. By sources that have both:
+    where every question has an answer, more would always be better."""
+    both = {each.source for each in outcomes if not each.there}
+    some = [each for each in outcomes if each.source in both]
+    if not some:
+        return 0.0
+
+    def nats(amount: float) -> float:
+        own = replace(weights, say=amount)
+        return float(np.mean([np.logaddexp(0.0, -odds(each, own) if each.there else odds(each, own)) for each in some]))
+
+    return min(SAYS, key=nats)
+
+
+def odds(outcome: Outcome, weights: CloseWeights) -> float:
+    """That the answer is there."""
+    return weights.found(outcome.odds, float(outcome.sentences[scores(outcome, weights).argmax(), 3]))
 
 
 def behind(outcome: Outcome, weights: CloseWeights) -> Iterator[tuple[float, bool]]:
@@ -122,8 +147,9 @@ def scores(outcome: Outcome, weights: CloseWeights) -> NDArray[np.float64]:
     return np.array([weights.score(*features) for features in outcome.sentences.tolist()])
 
 
-def measured(outcomes: Sequence[Outcome], weights: CloseWeights) -> dict[str, object]:
-    """What is first by these weights, and by others."""
+def measured(every: Sequence[Outcome], weights: CloseWeights) -> dict[str, object]:
+    """What is first by these weights, and by others, where there is an answer; and what is found."""
+    outcomes = [each for each in every if each.there]
     ways = {"": weights, ", the close layers alone": CloseWeights(0.0, 0.0, 0.0, 1.0), ", without them": CloseWeights(4.0, 1.0, 0.5, 0.0)}
     told: dict[str, object] = {
         "questions": len(outcomes),
@@ -135,6 +161,10 @@ def measured(outcomes: Sequence[Outcome], weights: CloseWeights) -> dict[str, ob
         told[f"sentence@1{name}"] = rounded(np.mean([each.stands[k] for each, k in zip(outcomes, first, strict=True)]))
         told[f"F1{name}"] = rounded(np.mean([each.words[k] for each, k in zip(outcomes, first, strict=True)]))
     beside = [answers for each in outcomes for distance, answers in behind(each, weights) if distance < weights.also]
+    for name, own in {"": weights, ", without a say": replace(weights, say=0.0)}.items():
+        told[f"found, of those there{name}"] = rounded(np.mean([odds(each, own) > 0 for each in outcomes]))
+        absent = [odds(each, own) > 0 for each in every if not each.there]
+        told[f"found, of those not there{name}"] = rounded(np.mean(absent)) if absent else None
     told |= {"quotes beside the first": len(beside), "of them answer": rounded(np.mean(beside)) if beside else None}
     return told
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -69,7 +70,7 @@ class TrainedCloseLayers(nn.Module):
             x = layer(x, cos, sin, lambda q, k, v: attended(q, k, v, there))
         x = torch.unflatten(self.norm(x.float()), 0, (count, tokens))
         with torch.autocast("cpu", enabled=False):  # few numbers, whose differences count
-            return [[reading_of(self, x[sheet, first:end].float()) for first, end in own] for sheet, own in enumerate(sheets.sentences)]
+            return [[reading_of(self, each) for each in apart(own, spans)] for own, spans in zip(x.unbind(), sheets.sentences, strict=True)]
 
     def own(self) -> dict[str, Tensor]:
         """What was trained."""
@@ -77,6 +78,12 @@ class TrainedCloseLayers(nn.Module):
 
     def _layers(self) -> Iterator[Layer]:
         return (cast(Layer, layer) for layer in self.layers)
+
+
+def apart(x: Tensor, spans: Sequence[Span]) -> list[Tensor]:
+    """Of x [T, C] the tokens of each span, which are in order and share none. Cut once: on the way back a slice alone is as large as x."""
+    bounds = [0, *(bound for span in spans for bound in span), len(x)]
+    return list(torch.split(x, [end - first for first, end in pairwise(bounds)])[1::2])
 
 
 def attended(q: Tensor, k: Tensor, v: Tensor, there: Tensor) -> Tensor:

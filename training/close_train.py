@@ -16,7 +16,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -80,14 +80,15 @@ def corpora(
     return train, apart
 
 
-def liked(model: Model, data: Path, cache: Path, seed: int, only: Mapping[str, float], console: Console) -> list[CloseTask]:
-    """Of what is encoded to train the reading head on, all that is whole."""
+def liked(model: Model, data: Path, cache: Path, seed: int, only: Mapping[str, float], most: int, console: Console) -> list[CloseTask]:
+    """Of what is encoded to train the reading head on, and is whole, `most` questions: drawn first, for the head reads all of them."""
     assert model.reading is not None, "the bundled model has a reading head"
     train, _ = reading_corpora(model, data, 1, Candidates(model, cache / "candidates", console.locating), only=only)
     encodings = ReadEncodings(cache, model.fingerprint, LAYERS, lambda: Reader(model.decoder, model.chat.prefix, LAYERS))
     material = train.material(encodings, model.tokenizer, model.reading.shape.layers)
     random_ = random.Random(seed)  # noqa: S311
-    return list(liked_tasks(model.reading, material, partial(train.body, model.tokenizer), model.tokenizer, random_))
+    drawn = replace(material, tasks=random_.sample(material.tasks, min(len(material.tasks), most)))
+    return list(liked_tasks(model.reading, drawn, partial(train.body, model.tokenizer), model.tokenizer, random_))
 
 
 def examples(model: Model, shape: CloseShape, tasks: Sequence[CloseTask], folder: Path, console: Console) -> list[Example]:
@@ -156,7 +157,7 @@ def main() -> None:
     opened, console = open_model(fetch(), adapter=asked.adapter), Console(settings)
     train, held = corpora(opened.tokenizer, asked.data, asked.seed, only, posts_too=asked.posts)
     if asked.encodings:
-        train += liked(opened, asked.data, asked.encodings, asked.seed, only, console)
+        train += liked(opened, asked.data, asked.encodings, asked.seed, only, asked.liked, console)
     shown, apart = (examples(opened, SHAPE, tasks, asked.cache, console) for tasks in (train, held))
     loaded = load_model(fetch(), dtype=torch.float32, adapter=asked.adapter)
     model = TrainedCloseLayers(SHAPE, loaded.config, loaded.decoder, asked.rank)
@@ -186,6 +187,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True)
     made.add_argument("--cache", type=Path, default=Path("var/close-states"))
     made.add_argument("--encodings", type=Path, help="cache of training.reading_head: its questions too, put to what the head likes best")
+    made.add_argument("--liked", type=int, default=12_000, help="of those so many at most")
     made.add_argument(
         "--posts", action="store_true", help="questions about posts and reviews too, whose terms are unclear (docs/model-card.md)"
     )

@@ -27,6 +27,7 @@ from engine.model.rope import angles, frequencies
 A, B = ".a", ".b"
 PAIRED = 64  # numbers of a token as a beginning, and as an end
 LENGTHS = 24  # kinds of an answer's length, three to a doubling
+SURE = 6.0  # log-odds of a sentence beyond which more of them tell no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,23 @@ class CloseShape:
 @dataclass(frozen=True, slots=True)
 class CloseWeights:
     """What counts for a sentence's score: its share of the question's words, the reading head's mass in it, its chunk's odds, and what the
-    close layers say. A sentence that is behind the best one by less than `also` is quoted beside it."""
+    close layers say. A sentence that is behind the best one by less than `also` is quoted beside it. `say`: how much it adds to the odds
+    that the answer is there where they say that the best one answers."""
 
     overlap: float = 1.0
     mass: float = 0.0
     odds: float = 0.0
     close: float = 1.0
     also: float = 0.0
+    say: float = 0.0
 
     def score(self, overlap: float, mass: float, odds: float, close: float) -> float:
         return self.overlap * overlap + self.mass * mass + self.odds * odds + self.close * close
+
+    def found(self, odds: float, close: float) -> float:
+        """Log-odds that the answer is there, by those of the best chunk and what the close layers say of the best sentence. Their yes
+        counts and their no does not: of the two only the first was right more often than the chunk's odds (decision 0031)."""
+        return odds + self.say * min(max(close, 0.0), SURE)
 
 
 class CloseReading(NamedTuple):

@@ -137,10 +137,10 @@ def written(path: Path, **metadata: str) -> Path:
 def test_its_file_gives_what_was_exported(tmp_path: Path) -> None:
     made, x = trained(), hidden()
     export(tmp_path / "close", SHAPE, made.own(), CloseWeights(), "abc")
-    reweighted(tmp_path / "close", CloseWeights(1, 2, 3, 4))
+    reweighted(tmp_path / "close", CloseWeights(1, 2, 3, 4, say=5))
     found = read_close_layers("abc", CONFIG, tmp_path / "close", base())
     assert found is not None
-    assert found.weights == CloseWeights(1, 2, 3, 4)
+    assert found.weights == CloseWeights(1, 2, 3, 4, say=5)
     for reading, expected in zip(found.layers(x, SENTENCES), layers(made)(x, SENTENCES), strict=True):
         torch.testing.assert_close(reading.spans, expected.spans, atol=0.1, rtol=0.05)
     assert read_close_layers("another", CONFIG, tmp_path / "close", base()) is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,6 +188,53 @@ def test_sentences_hardly_worse_than_the_best_are_quoted_beside_it(model: Model,
     texts = [each.sentence.text[each.sentence.start : each.sentence.end] for each in ranked]
     assert [texts[:1], texts[:2], texts[:MOST_QUOTES]] == [quotes[0], quotes[1][:2], quotes[2]]
     assert len({events[-1].answer for events in told if isinstance(events[-1], Done)}) == 1
+
+
+def sure_of(model: Model, chunk: float, sentence: float) -> Model:
+    """With a head whose odds for any chunk are `chunk`, and close layers whose odds for any sentence are `sentence`."""
+    assert model.close
+    assert model.reading
+    layers, reading = deepcopy(model.close.layers), deepcopy(model.reading)
+    torch.nn.init.zeros_(layers.answers.weight)
+    torch.nn.init.constant_(layers.answers.bias, sentence)
+    reading.weights = Weights(head=0.0, bias=chunk)
+    return replace(model, reading=reading, close=CloseModel(layers, CloseWeights(say=0.5)))
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(
+    ("chunk", "sentence", "found", "odds"),
+    [
+        (-1.0, 4.0, True, 1.0),
+        (-1.0, 1.0, False, -0.5),
+        (-1.0, -4.0, False, -1.0),
+        (1.0, -4.0, True, 1.0),
+        (1.0, 4.0, True, 3.0),
+        (-4.0, 40.0, False, -4.0),
+        (-2.9, 40.0, True, 0.1),
+    ],
+)
+def test_a_yes_of_the_close_layers_adds_to_the_odds_and_a_no_takes_nothing(
+    model: Model, prompt: Prompt, tmp_path: Path, chunk: float, sentence: float, found: bool, odds: float
+) -> None:
+    """Half of it, as the weights say here, and of a very sure one no more than 3."""
+    with closing(Engine(sure_of(model, chunk, sentence), ChunkStore(tmp_path), "spans")) as engine:
+        done = answered(engine, prompt)[-1]
+    assert isinstance(done, Done)
+    assert (done.found, done.confidence) == (found, pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-4))
+    assert bool(done.answer) == found
+
+
+@pytest.mark.weights
+def test_what_no_yes_could_lift_is_not_read_close(model: Model, prompt: Prompt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("a sentence was read close")
+
+    monkeypatch.setattr(CloseReader, "read", refused)
+    with closing(Engine(sure_of(model, -3.1, 9.0), ChunkStore(tmp_path), "spans")) as engine:
+        done = answered(engine, prompt)[-1]
+    assert isinstance(done, Done)
+    assert not done.found
 
 
 @pytest.mark.weights

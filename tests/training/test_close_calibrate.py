@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.model.close_layers import CloseWeights
-from training.close_calibrate import Outcome, also, fitted, measured
+from training.close_calibrate import Outcome, also, fitted, measured, odds, say
 
 SENTENCES = 4
 
@@ -55,3 +55,26 @@ def test_its_figures_are_those_of_questions_that_it_was_not_fitted_on() -> None:
     assert isinstance(without, float)
     assert at_one > 0.9 > 0.5 > without
     assert found["F1"] == pytest.approx(0.25 + 0.5 * at_one, abs=0.002)
+
+
+def asked(source: str, chunk: float, close: float, there: bool) -> Outcome:
+    features = np.zeros((2, 4))
+    features[0, 3], features[1, 3] = close, close - 9.0
+    return Outcome(source, 0, features, np.array([there, False]), np.ones(2), chunk, there)
+
+
+def test_a_yes_of_the_close_layers_has_a_say_where_it_tells_and_their_no_has_none() -> None:
+    alone = CloseWeights(0.0, 0.0, 0.0, 1.0)
+    tells = [asked("toy", -0.5, 4.0, there=True), asked("toy", -0.5, -4.0, there=False), asked("toy", 0.5, -4.0, there=True)] * 20
+    lies = [asked("toy", 0.5, 0.5, there=True), asked("toy", -0.5, 4.0, there=False)] * 20
+    found = replace(alone, say=say(tells, alone))
+    assert found.say > 0.3
+    assert [odds(each, found) > 0 for each in tells[:3]] == [True, False, True]
+    assert say(lies, alone) == 0.0
+    assert (measured(tells, found)["found, of those there"], measured(tells, found)["found, of those there, without a say"]) == (1.0, 0.5)
+
+
+def test_questions_that_all_have_an_answer_say_nothing_of_how_much_a_yes_counts() -> None:
+    alone = CloseWeights(0.0, 0.0, 0.0, 1.0)
+    assert say([asked("all there", -0.5, 4.0, there=True)] * 20, alone) == 0.0
+    assert measured([asked("all there", -0.5, 4.0, there=True)], alone)["found, of those not there"] is None
