@@ -11,7 +11,7 @@ from engine.asked import Asked
 from engine.close_reading import LONGEST_CHARACTERS, CloseReader, CloseSentence
 from engine.head_way import Chosen, HeadWay, bodies, probability
 from engine.index import Indexer
-from engine.model.close_layers import SURE, CloseModel
+from engine.model.close_layers import CloseModel
 from engine.model.reading_head import ReadingHead
 from engine.opening import Model
 from engine.prefill import ChunkReader
@@ -42,11 +42,12 @@ class CloseWay(HeadWay):
 
     def _chosen(self, asked: Asked, read: Sequence[ReadPlace], threshold: float, most: int) -> Steps[Chosen]:
         odds = read[0].odds
-        if probability(self._weights.found(odds, SURE)) < threshold:  # whatever the close layers would say
-            return Chosen(probability(odds))
+        alone = Chosen(probability(odds))
+        if alone.confidence < threshold and not self._weights.may_lift(odds):
+            return alone
         ranked = yield from self.read_close(asked.bare, bodies(asked, read))
         if not ranked:
-            return Chosen(probability(odds))
+            return alone
         confidence = probability(self._weights.found(odds, ranked[0].answers))
         return Chosen(confidence, self._quoted(ranked), ranked[0].words(most)) if confidence >= threshold else Chosen(confidence)
 

@@ -54,10 +54,14 @@ class CloseWeights:
     def score(self, overlap: float, mass: float, odds: float, close: float) -> float:
         return self.overlap * overlap + self.mass * mass + self.odds * odds + self.close * close
 
+    def may_lift(self, odds: float) -> bool:
+        """Whether a yes of the close layers could make an answer likelier than none, where a chunk's log-odds are these."""
+        return odds + self.say * SURE >= 0.0
+
     def found(self, odds: float, close: float) -> float:
         """Log-odds that the answer is there, by those of the best chunk and what the close layers say of the best sentence. Their yes
         counts and their no does not: of the two only the first was right more often than the chunk's odds (decision 0031)."""
-        return odds + self.say * min(max(close, 0.0), SURE)
+        return odds + self.say * min(max(close, 0.0), SURE) if self.may_lift(odds) else odds
 
 
 class CloseReading(NamedTuple):

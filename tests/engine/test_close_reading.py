@@ -226,6 +226,16 @@ def test_a_yes_of_the_close_layers_adds_to_the_odds_and_a_no_takes_nothing(
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize(("chunk", "sentence"), [(-1.0, 4.0), (-1.0, -4.0), (-4.0, 9.0), (2.0, 1.0)])
+def test_confidence_is_the_same_whatever_the_threshold(model: Model, prompt: Prompt, tmp_path: Path, chunk: float, sentence: float) -> None:
+    with closing(Engine(sure_of(model, chunk, sentence), ChunkStore(tmp_path), "spans")) as engine:
+        told = [answered(engine, prompt, AnswerOptions(threshold=at))[-1] for at in (0.0, 0.3, 0.5, 0.9, 1.01)]
+    confidences = [done.confidence for done in told if isinstance(done, Done)]
+    assert confidences == [confidences[0]] * 5
+    assert [done.found for done in told if isinstance(done, Done)] == [confidences[0] >= at for at in (0.0, 0.3, 0.5, 0.9, 1.01)]
+
+
+@pytest.mark.weights
 def test_what_no_yes_could_lift_is_not_read_close(model: Model, prompt: Prompt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise AssertionError("a sentence was read close")

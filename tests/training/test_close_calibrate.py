@@ -66,7 +66,7 @@ def asked(source: str, chunk: float, close: float, there: bool) -> Outcome:
 def test_a_yes_of_the_close_layers_has_a_say_where_it_tells_and_their_no_has_none() -> None:
     alone = CloseWeights(0.0, 0.0, 0.0, 1.0)
     tells = [asked("toy", -0.5, 4.0, there=True), asked("toy", -0.5, -4.0, there=False), asked("toy", 0.5, -4.0, there=True)] * 20
-    lies = [asked("toy", 0.5, 0.5, there=True), asked("toy", -0.5, 4.0, there=False)] * 20
+    lies = [asked("toy", 0.5, -0.5, there=True), asked("toy", -0.5, 4.0, there=False)] * 20
     found = replace(alone, say=say(tells, alone))
     assert found.say > 0.3
     assert [odds(each, found) > 0 for each in tells[:3]] == [True, False, True]
