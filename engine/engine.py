@@ -35,6 +35,7 @@ from engine.joined import Joined
 from engine.loading.named_reading import Reading, named_reading
 from engine.naming import named
 from engine.opening import Model, open_model
+from engine.passing import in_passing
 from engine.places import Place, Texts, fused
 from engine.prefill import MODE, ChunkReader
 from engine.prompt import Prompt
@@ -91,7 +92,8 @@ class Engine:
         chosen = reading or named_reading(model, adapter) or ("spans" if opened.bundled else "free")
         records = ChunkStore(store, budget_bytes)
         if chosen == "composed" and opened.scan is None:
-            opened = replace(opened, scan=calibrated(opened.decoder, opened.tokenizer, opened.fingerprint, store))
+            scan = in_passing(partial(calibrated, opened.decoder, opened.tokenizer, opened.fingerprint, store))
+            opened = replace(opened, scan=scan)
         return cls(opened, records, chosen)
 
     @property

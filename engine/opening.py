@@ -6,6 +6,7 @@ Knows no prompt and no store.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from engine.cache.codec import BF16, Codec
@@ -24,6 +25,7 @@ from engine.model.reading_head import ReadingHead
 from engine.model.scan_head import ScanHead
 from engine.model.vision import Vision
 from engine.model.weight_choice import chosen
+from engine.passing import in_passing
 from engine.tokenizer import Tokenizer
 
 BUNDLED_HEADS = Path(__file__).parent / "loading" / "bundled"
@@ -52,6 +54,10 @@ def open_model(
 ) -> Model:
     """The model in folder `place`, with an adapter's folder on top of it; `weights` as `engine.model.weight_choice` has them, None for
     the model's own default. Raises an EngineError that says what to do: before the weights are read for a wrong choice or chat format."""
+    return in_passing(partial(_open, place, device, weights, adapter, codec))
+
+
+def _open(place: Path, device: str | None, weights: str | None, adapter: Path | None, codec: Codec) -> Model:
     tokenizer = Tokenizer.open(place)
     chat, checkpoint = ChatFormat(tokenizer), open_checkpoint(place)
     where, dtype = placement(device)

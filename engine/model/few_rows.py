@@ -1,6 +1,7 @@
 """The int8 product of one token or some, as compiled loops that read the weights where they lie, each once for four tokens.
 
-They give the same bits as the bare product of `engine.model.loops.rounded` rows that are `weighed` afterwards. Knows no model.
+They give the same bits as the bare product of `engine.model.loops.rounded` rows, times the weights' steps, times the tokens'.
+Knows no model.
 Legend: T tokens, n numbers in a row.
 """
 
@@ -59,7 +60,7 @@ def multiplied_one_by_one(given: Any) -> None:
     for token in range(tokens):
         # Every thread rounds all of x, which is less work than to wait for another. They write the same.
         whole = octets(a[HEADER + 4] + token * n)
-        step = round_row(floats(a[HEADER] + 4 * token * n), whole, n)
+        step = round_row(floats(a[HEADER] + 4 * token * n), whole, n, i32(0))
         for row in range(first, end):
             weights, total = octets(a[HEADER + 1] + row * n), i32(0)
             for i in range(n):

@@ -13,10 +13,11 @@ import torch
 from numba import carray, njit
 from torch import Tensor
 
-from engine.model.compiled import HEADER, as_bits, as_float, floats, loop, octets, share, two_to, wholes
+from engine.model.compiled import HEADER, as_bits, as_float, floats, loop, octets, share, two_to
 
 f32, i32 = np.float32, np.int32
 STEP, SMALLEST, MINUS_LOG2_E = f32(1 / 127), f32(1e-12), f32(-1.4426950408889634)
+SIGN = 128  # what makes a signed byte one without a sign
 # With fewer numbers than this the caller's thread is done before another has begun.
 NUMBERS_FOR_THREADS = 16_384
 
@@ -36,21 +37,15 @@ def normed(x: Tensor, weight: Tensor | None, eps: Tensor) -> Tensor:
     return out
 
 
-def rounded(x: Tensor, room: int = 0) -> tuple[Tensor, Tensor]:
-    """x [T, n] in whole steps of each row's own, int8, and the steps [T, 1]: the largest number of a row is 127 steps.
-    With `room` for more rows both are that long, and say nothing in these."""
+def rounded(x: Tensor, room: int = 0, *, unsigned: bool = False) -> tuple[Tensor, Tensor]:
+    """x [T, n] in whole steps of each row's own, int8, and the steps [T, 1]: the largest number of a row is 127 steps. `unsigned`: SIGN
+    steps more, uint8. With `room` for more rows both are that long, and say nothing in these."""
     x = x.contiguous()
     tokens, n = x.shape
-    out, steps = torch.empty(max(tokens, room), n, dtype=torch.int8), x.new_empty(max(tokens, room), 1)
-    ROUNDED(x.data_ptr(), out.data_ptr(), steps.data_ptr(), tokens, n, alone=x.numel() < NUMBERS_FOR_THREADS)
+    out = torch.empty(max(tokens, room), n, dtype=torch.uint8 if unsigned else torch.int8)
+    steps, more = x.new_empty(len(out), 1), SIGN if unsigned else 0
+    ROUNDED(x.data_ptr(), out.data_ptr(), steps.data_ptr(), tokens, n, more, alone=x.numel() < NUMBERS_FOR_THREADS)
     return out, steps
-
-
-def weighed(product: Tensor, columns: Tensor, steps: Tensor) -> Tensor:
-    """fp32 product * columns * steps of an int32 product [T, n], which it takes the place of; columns [n], steps [T, 1]."""
-    tokens, n = product.shape
-    WEIGHED(product.data_ptr(), columns.data_ptr(), steps.data_ptr(), tokens, n, alone=product.numel() < NUMBERS_FOR_THREADS)
-    return product.view(torch.float32)
 
 
 def gated(gate_up: Tensor) -> Tensor:
@@ -103,31 +98,20 @@ def step_of(x: Any, n: int) -> Any:
 
 
 @njit(inline="always", error_model="numpy")
-def round_row(x: Any, out: Any, n: int) -> Any:
-    """x in whole steps into out; gives the step."""
+def round_row(x: Any, out: Any, n: int, more: int) -> Any:
+    """x in whole steps, and so many more, into out; gives the step."""
     step = step_of(x, n)
     for i in range(n):
-        out[i] = np.int8(i32(np.rint(x[i] / step)))
+        out[i] = np.int8(i32(i32(np.rint(x[i] / step)) + more))
     return step
 
 
 def rounded_rows(given: Any) -> None:
-    a = carray(given, HEADER + 5)
-    tokens, n = a[HEADER + 3], a[HEADER + 4]
+    a = carray(given, HEADER + 6)
+    tokens, n, more = a[HEADER + 3], a[HEADER + 4], i32(a[HEADER + 5])
     first, end = share(a, tokens)
     for row in range(first, end):
-        floats(a[HEADER + 2])[row] = round_row(floats(a[HEADER] + 4 * row * n), octets(a[HEADER + 1] + row * n), n)
-
-
-def weighed_rows(given: Any) -> None:
-    a = carray(given, HEADER + 5)
-    tokens, n = a[HEADER + 3], a[HEADER + 4]
-    first, end = share(a, tokens)
-    columns = floats(a[HEADER + 1])
-    for row in range(first, end):
-        whole, out, step = wholes(a[HEADER] + 4 * row * n), floats(a[HEADER] + 4 * row * n), floats(a[HEADER + 2])[row]
-        for i in range(n):
-            out[i] = f32(whole[i]) * columns[i] * step
+        floats(a[HEADER + 2])[row] = round_row(floats(a[HEADER] + 4 * row * n), octets(a[HEADER + 1] + row * n), n, more)
 
 
 def gated_rows(given: Any) -> None:
@@ -156,4 +140,4 @@ def turned_rows(given: Any) -> None:
 
 NORMED, GATED, TURNED = loop(normed_rows), loop(gated_rows), loop(turned_rows)
 # Exact, because both ways to a product have to give the same bits.
-ROUNDED, WEIGHED = loop(rounded_rows, loose=False), loop(weighed_rows, loose=False)
+ROUNDED = loop(rounded_rows, loose=False)

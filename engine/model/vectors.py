@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import llvmlite.binding
+import torch
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -32,6 +33,7 @@ def byte_lanes(found: Mapping[str, bool]) -> int:
 
 FEATURES = features()
 HAS_HALVES = bool(FEATURES.get("avx512bf16"))
+HAS_TILES: bool = torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()  # AMX, and the system lets us
 LANES = 16  # 32-bit numbers in a register
 REGISTER_BYTES = 64
 DOT_LANES = byte_lanes(FEATURES)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from torch import Tensor, nn
 from engine.loading.load import load_model
 from engine.model.decoder import Decoder, Segment
 from engine.model.linear import Int8Linear, Linear, cpu_has_int8, to_int8
+from tests.architecture.source import ROOT
 from tests.engine.checkpoints import VOCAB, save_random
 
 needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="the processor has no VNNI: sums of bytes can overflow there")
@@ -89,6 +93,39 @@ def test_a_token_alone_is_bit_for_bit_what_it_is_among_others(around_it: int, in
         for before in {0, 1, around_it}:
             together = linear(torch.cat((others[:before], token, others[before:])))
             assert torch.equal(together[before], alone[0])
+
+
+def one_sided(sign: int) -> tuple[Int8Linear, Tensor]:
+    """Sums larger than fp32 counts in ones: bytes without a sign are more than 127, so on the way they are larger than in the end."""
+    generator = torch.Generator().manual_seed(13)
+    weight, x = torch.rand(40, 1536, generator=generator), torch.rand(200, 1536, generator=generator)
+    return Int8Linear(sign * weight), torch.cat([x[:100], -x[100:]])
+
+
+@needs_int8
+@pytest.mark.parametrize("sign", [1, -1])
+def test_both_products_give_the_same_bits_of_large_sums(sign: int) -> None:
+    linear, x = one_sided(sign)
+    assert torch.equal(linear(x), torch.cat([linear(part) for part in x.split(8)]))
+
+
+OF_LARGE_SUMS = """
+import torch
+torch.cpu._is_amx_tile_supported = lambda: False
+from tests.engine.test_int8 import one_sided
+linear, x = one_sided(1)
+print(linear(x).numpy().tobytes().hex())
+"""
+
+
+@needs_int8
+@pytest.mark.parametrize("instructions", ["AVX512_CORE_VNNI", "AVX2_VNNI"])
+def test_a_processor_that_has_less_gives_the_same_bits(instructions: str) -> None:
+    linear, x = one_sided(1)
+    told = [sys.executable, "-c", OF_LARGE_SUMS]
+    environment = dict(os.environ) | {"ONEDNN_MAX_CPU_ISA": instructions}
+    there = subprocess.run(told, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    assert there.stdout.strip() == linear(x).numpy().tobytes().hex()
 
 
 @needs_int8

@@ -13,7 +13,7 @@ from engine.cache.kv_cache import KVCache
 from engine.config import ModelConfig
 from engine.model.attention import attend_reference
 from engine.model.few_rows import multiplied
-from engine.model.loops import fits, gated, normed, rounded, turned, weighed
+from engine.model.loops import SIGN, fits, gated, normed, rounded, turned
 from engine.model.rooms import FEW_TOKENS, Rooms
 from engine.model.vectors import byte_lanes
 from tests.engine.tiny import CONFIG
@@ -62,6 +62,9 @@ def test_the_largest_number_of_a_row_is_127_steps(rows: int) -> None:
     assert torch.equal(longer[:rows], whole)
     assert torch.equal(steps[:rows], step)
     assert len(longer) == len(steps) == rows + 3
+    unsigned, steps = rounded(x, unsigned=True)
+    assert torch.equal(unsigned.int() - SIGN, whole.int())
+    assert torch.equal(steps, step)
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3, 4, 5, 9, 63])
@@ -71,7 +74,7 @@ def test_the_loops_product_is_the_bare_one_bit_for_bit(tokens: int, n: int, outp
     weights = torch.randint(-128, 128, (outputs, n), generator=torch.Generator().manual_seed(2), dtype=torch.int8)
     whole, step = rounded(x)
     product = torch.from_numpy(whole.numpy().astype("int32") @ weights.numpy().astype("int32").T)
-    assert torch.equal(multiplied(x, weights, weights.sum(1, dtype=torch.int32), columns), weighed(product, columns, step))
+    assert torch.equal(multiplied(x, weights, weights.sum(1, dtype=torch.int32), columns), product.float() * columns * step)
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,39 @@ def test_inspect_imports_no_torch(tmp_path: Path) -> None:
     assert done.stdout.strip().endswith("False")
 
 
+COUNTED = """
+import os, sys
+from pathlib import Path
+from engine.engine import Engine
+from engine.model.compiled import OPENMP
+threads = lambda: len(os.listdir("/proc/self/task"))
+before = threads()
+engine = Engine.open(Path(sys.argv[1]), Path(sys.argv[2]))
+opened = threads()
+"".join(token.text for token in engine.reply("What is in the contract? " * 40, max_tokens=2))
+print(opened - before, threads() - before, OPENMP is not None)
+engine.close()
+"""
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells a process's threads")
+def test_no_thread_but_the_engines_keeps_helpers(weights_folder: Path, tmp_path: Path) -> None:
+    """With those of a second one there are more than processors, and every pass waits for sleepers: a quarter slower."""
+
+    def counted(threads: int) -> tuple[int, int, bool]:
+        command = [sys.executable, "-c", COUNTED, str(weights_folder), str(tmp_path / "store")]
+        environment = dict(os.environ) | {"OMP_NUM_THREADS": str(threads)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True)
+        opened, answered, ours = done.stdout.split()
+        return int(opened), int(answered), ours == "True"
+
+    (opened, answered, _), (opened_by_two, answered_by_two, ours) = counted(1), counted(2)
+    assert opened_by_two == opened
+    if ours:
+        assert answered_by_two == answered + 1, "the engine's thread has one beside it"
+
+
 @pytest.mark.parametrize("said", ["abc", "0", "-1", "1.5"])
 def test_a_number_of_threads_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     monkeypatch.setenv("LONGREAD_THREADS", said)
