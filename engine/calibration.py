@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 # How many chunks are named, how many of them the model looks at, and in how many it looks for the answer's sentence.
 LOCATE_CHUNKS = 16
-LOOK_CHUNKS = 8
+LOOK_CHUNKS = 12
 READ_CHUNKS = 3
 # A reader who is not sure reads on in the next ones, up to so many.
 WIDE_CHUNKS = 8

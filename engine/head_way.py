@@ -65,18 +65,20 @@ class HeadWay(SpanWay):
             return Found([]), []
         put = self._chat.ask(question)
         found = yield from self.locate(prompt, hits, put, limit)
-        alone = (yield from self._alone(question)) if found.places else 0.0
-        read = yield from self._put(prompt, found.places[:most], put, alone, spent)
+        read = yield from self._put(prompt, found.places[:most], put, spent)
         return replace(found, places=[each.place for each in read] + found.places[most:]), read
 
-    def _put(self, prompt: Prompt, places: Sequence[Place], put: Put, alone: float, spent: Spent) -> Steps[list[ReadPlace]]:
-        """Every place with the question put to it, best first; `alone`: how likely the question is after nothing. `spent` grows by
-        what it took to read chunks that were not stored."""
+    def _put(self, prompt: Prompt, places: Sequence[Place], put: Put, spent: Spent) -> Steps[list[ReadPlace]]:
+        """Every place with the question put to it, best first. `spent` grows by what it took to read chunks that were not stored."""
+        if not places:
+            return []
         caches = []
         with self._reader.pinned([place.chunk for place in places], prompt.salt):
             for place in places:
                 caches.append((yield from self._reader.open(place.chunk, prompt.salt, len(put.ids), spent)))
-        means = yield from mean_likelihoods(caches, [NOTHING] * len(caches), put, opened=True)
+        # To nothing too, in the same pass: what it is likelier after a chunk than after nothing is what counts.
+        nothing = yield from self._reader.start(len(put.ids))
+        *means, alone = yield from mean_likelihoods([*caches, nothing], [NOTHING] * (len(caches) + 1), put, opened=True)
         read = []
         for place, cache, mean in zip(places, caches, means, strict=True):
             read.append(self._head.read(replace(place, likelihood=mean - alone), cache, put))

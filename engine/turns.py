@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-# Each holds the state of the chunks or sentences that it looks at, up to 150 MB with the bundled model: together little more than a
-# gigabyte. Further questions wait in order.
+# Each holds the state of the chunks that it looks at, up to 220 MB with the bundled model: together less than two gigabytes. Further
+# questions wait in order.
 ANSWERS_AT_ONCE = 8
-# Enough for full passes: each puts its question to eight chunks together.
+# Enough for full passes: each puts its question to a dozen chunks together.
 SWEEPS_AT_ONCE = 4
 # Two would only take the same turns from each other.
 PREFILLS_AT_ONCE = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -179,7 +180,9 @@ def test_below_the_threshold_nothing_is_said(reading: Engine, prompt: Prompt) ->
 
 
 @pytest.mark.weights
-def test_so_many_are_read_as_the_options_say(reading: Engine, prompt: Prompt) -> None:
+def test_so_many_are_read_as_the_options_say(reading: Engine, tmp_path: Path) -> None:
+    prompt = make_prompt(tmp_path, reading.tokenizer, {"ship": BODIES, "sister": BODIES})
+    assert prompt.chunks > LOOK_CHUNKS
     for options, read in (
         (AnswerOptions(), LOOK_CHUNKS),
         (AnswerOptions(read_chunks=2), 2),
@@ -188,6 +191,20 @@ def test_so_many_are_read_as_the_options_say(reading: Engine, prompt: Prompt) ->
         done = list(reading.answer(prompt, QUESTION, options=options))[-1]
         assert isinstance(done, Done)
         assert done.usage.read_chunks == read
+
+
+@pytest.mark.weights
+def test_a_question_put_to_nothing_beside_the_chunks_counts_as_put_to_nothing_alone(
+    reading: Engine, prompt: Prompt, weights_folder: Path, tmp_path: Path
+) -> None:
+    bare = replace(open_model(weights_folder), reading=None, close=None)
+    with closing(Engine(bare, ChunkStore(tmp_path / "store"), "spans")) as plain:
+        (one, other) = (
+            {event.start_char: event.likelihood for event in engine.answer(prompt, QUESTION) if isinstance(event, Located)}
+            for engine in (reading, plain)
+        )
+    assert None not in other.values()
+    assert one == other
 
 
 @pytest.mark.weights
