@@ -16,7 +16,8 @@ from torch import Tensor
 from bench.process import Figures, Request, answer
 from bench.timing import THREADS, best_seconds
 from engine.loading import gguf
-from engine.model.linear import LARGEST, quantised
+from engine.model.linear import UNSIGNED, Packed, quantised
+from engine.model.loops import rounded
 
 Work = Callable[[], object]
 
@@ -50,12 +51,12 @@ def bf16_products(alike: list[Tensor], tokens: int) -> Iterator[Work]:
 
 
 def int8_products(alike: list[Tensor], tokens: int) -> Iterator[Work]:
-    """The same in int8, x in int8 already."""
+    """The same in int8, x in bytes already."""
     x = torch.randn(tokens, alike[0].shape[1])
-    step = float(x.abs().max()) / LARGEST
-    whole = (x / step).round().to(torch.int8)
-    held = [quantised(weight) for weight in alike]
+    whole, held = rounded(x)[0], [quantised(weight) for weight in alike]
     yield lambda: [torch._int_mm(whole, rows.t()) for rows, _ in held]
+    packed, wanted = [Packed(*each) for each in held], rounded(x, unsigned=UNSIGNED)[0]
+    yield lambda: [each.product(wanted) for each in packed]
 
 
 def measure(request: Request) -> Figures:

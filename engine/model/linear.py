@@ -20,7 +20,6 @@ MANY_TOKENS = 32 if HAS_TILES else 128
 TOKENS_AT_A_TIME = 16
 # oneDNN takes bytes with a sign quickly with tiles alone. Of those without one it takes the zero point away exactly without tiles alone.
 UNSIGNED = not HAS_TILES
-PACKED, PRODUCT = torch.ops.onednn.qlinear_prepack.default, torch.ops.onednn.qlinear_pointwise.default
 
 
 class Linear(nn.Module):
@@ -46,16 +45,27 @@ class Int8Linear(nn.Module):
         super().__init__()
         self.rows, self.steps = quantised(weight)
         self.sums = self.rows.sum(1, dtype=torch.int32)
-        self.packed, self.zeros = PACKED(self.rows, None), torch.zeros_like(self.sums)
+        self.packed = Packed(self.rows, self.steps)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: fp32 [T, in]
         if len(x) < MANY_TOKENS:
             return multiplied(x, self.rows, self.sums, self.steps)
         whole, steps = rounded(x, -(-len(x) // TOKENS_AT_A_TIME) * TOKENS_AT_A_TIME, unsigned=UNSIGNED)
-        zero = SIGN if UNSIGNED else 0
-        product = PRODUCT(whole, 1.0, zero, self.packed, self.steps, self.zeros, None, 1.0, 0, torch.float32, "none", [], "")
-        out: Tensor = product[: len(x)].mul_(steps[: len(x)])
+        return self.packed.product(whole)[: len(x)].mul_(steps[: len(x)])
+
+
+class Packed:
+    """A weight of int8 rows [out, in], of whose steps in fp32 [out] one each stands for, as oneDNN wants it."""
+
+    def __init__(self, rows: Tensor, steps: Tensor) -> None:
+        self._rows, self._steps = torch.ops.onednn.qlinear_prepack.default(rows, None), steps
+        self._zeros = torch.zeros(len(rows), dtype=torch.int32)
+
+    def product(self, whole: Tensor) -> Tensor:
+        """fp32 [T, out] of `whole` [T, in], bytes that are UNSIGNED or not."""
+        scales = 1.0, SIGN if UNSIGNED else 0, self._rows, self._steps, self._zeros, None, 1.0, 0
+        out: Tensor = torch.ops.onednn.qlinear_pointwise.default(whole, *scales, torch.float32, "none", [], "")
         return out
 
 
