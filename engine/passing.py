@@ -1,7 +1,7 @@
 """Work that no thread is left of: done by one that ends with it.
 
 OpenMP keeps helpers for every thread that computed something large, and where there are more of them than processors, none spins for its
-next piece of work any more: those of a thread that only opened the model took a quarter of the engine's speed (decision 0032). So what
+next piece of work any more: with those of a thread that only opened the model an answer took a third longer (decision 0032). So what
 computes outside of the engine's thread computes here.
 """
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-# Each holds the state of the chunks that it looks at, up to 220 MB with the bundled model: together less than two gigabytes. Further
-# questions wait in order.
+# Each holds the state of the chunks that it looks at: eight took up to 150 MB with the bundled model, so twelve take some 220 MB, and all
+# together less than two gigabytes. Further questions wait in order.
 ANSWERS_AT_ONCE = 8
 # Enough for full passes: each puts its question to a dozen chunks together.
 SWEEPS_AT_ONCE = 4
