@@ -1,7 +1,7 @@
 """One file to its text and page map on disk: what runs in a process of its own (ingest.forking), since a file may be hostile.
 
 A paged document's text has its pages' headers and footers once (ingest.running_lines); one without pages has the words of its pictures
-where those are (ingest.inlaid).
+where those are (ingest.inlaid). Signs that look like a plain one are it (ingest.plain_signs), but in code, where every character counts.
 
 Knows no tokens and no chunks: those are made of the text afterwards, by whoever asked (ingest.document).
 """
@@ -23,6 +23,7 @@ from ingest.model import Kind, PageSummary, ParsedPage
 from ingest.notes import page_notes, picture_notes
 from ingest.parsers.base import Parser, ParserContext
 from ingest.parsers.left_out import pictures_in
+from ingest.plain_signs import with_plain_signs
 from ingest.progress import OCR_STAGE, Progress, Report
 from ingest.prompt.page_map import write_page_map
 from ingest.running_lines import without_running_lines
@@ -70,7 +71,7 @@ def _pages(parser: Parser, source: Path, into: ParsedFiles, limits: Limits, repo
             where = f"{unit[:-1]} {page.number:,}" + (f" of {total:,}" if total else "")
             said = f"This document has more than the {limits.text_chars:,} characters that are read, and is past them at {where}."
             raise exceeded(said, "Split it into parts", "text_chars")
-        yield page
+        yield page if parser.kind is Kind.CODE else replace(page, text=with_plain_signs(page.text))
         report(Progress(OCR_STAGE if page.wants_ocr else f"reading {unit}", page.number, total, unit))
 
 

@@ -34,7 +34,7 @@ from ingest.prompt.pictures import Seeing
 from ingest.skipping import HEAD_BYTES, reason_in_head, reason_to_skip
 from ingest.storage import DocumentFolder
 
-_FORMAT = "9"  # counts up when a parse would give something else, so that what was kept before is read again
+_FORMAT = "10"  # counts up when a parse would give something else, so that what was kept before is read again
 _SALT = "terminal"
 
 

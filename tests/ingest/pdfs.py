@@ -23,6 +23,7 @@ _LOCKED_BY_AES = (
     "Er14I_=QbUTh4c;A8ppG*`(5IHU)CcMkQOb8NFibTAUo`cHY0^$)im2s{N*+$6;}gZ|~4u9~kLe9keteC?!frh8j|Z6ugBPeA@ay5PBts)7U;d?YRB$2FyBa"
     "yLn=$LTqz$xI1G10ud`;Lj"
 )
+PAGE = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
 _FONT = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
 
 
@@ -97,6 +98,14 @@ def by_hand(kids: str, count: int, page: str, *, font: str = _FONT, more: Sequen
     table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
     size = len(objects) + 1
     return f"{body}xref\n0 {size}\n0000000000 65535 f \n{table}trailer<</Size {size}/Root 1 0 R>>\nstartxref\n{len(body)}\n%%EOF".encode()
+
+
+def spelled(word: str) -> bytes:
+    """A page that shows "hello" and says that its second character stands for the second of `word`, an "h?llo"."""
+    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>"
+    code = word[1].encode("utf-16-be").hex()
+    table = f"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <65> <{code}> endbfchar"
+    return by_hand("3 0 R", 1, PAGE, font=font, more=[f"<</Length {len(table)}>>\nstream\n{table}\nendstream"])
 
 
 def _written(writer: PdfWriter) -> bytes:

@@ -13,7 +13,10 @@ from ingest.errors import FileRefused, LimitExceeded
 from ingest.limits import Limits
 from ingest.model import DocumentSummary, Kind, ParsedPage
 from ingest.notes import page_notes
+from ingest.parsers.base import ParserContext
+from ingest.parsers.pdf import PdfParser
 from ingest.progress import Progress
+from ingest.prompt.page_map import PageMap
 from ingest.storage import DocumentFolder
 from tests.ingest import pdfs
 from tests.ingest.conftest import ByteTokenizer
@@ -31,6 +34,25 @@ def test_it_reads_a_pdf_to_a_prompt(read: Read, tmp_path: Path) -> None:
     assert prompt.documents[0].text() == "Page one\fPage two"
     assert (prompt.chunks, prompt.tokens) == (summary.chunks, summary.tokens)
     assert prompt.salt == "salt"
+
+
+def test_a_no_break_space_between_the_words_of_a_page_is_a_space(read: Read, tmp_path: Path) -> None:
+    """As browsers and word processors write PDFs. Each took two tokens, and no sentence ended for whoever looks for one."""
+    (tmp_path / "odd.pdf").write_bytes(pdfs.spelled("h\xa0llo"))
+    (odd,) = PdfParser().parse(tmp_path / "odd.pdf", ParserContext())
+    assert odd.text == "h\xa0llo"
+    (folder, summary), (_, plain) = read("a.pdf", pdfs.spelled("h\xa0llo")), read("a.pdf", pdfs.spelled("h llo"))
+    assert folder.parsed.text.read_text() == "h llo"
+    assert (summary.tokens, summary.chunks) == (plain.tokens, plain.chunks)
+    assert [(word["start"], word["end"]) for word in PageMap.open(folder.parsed).words_of(1)] == [(0, 1), (2, 5)]
+
+
+@pytest.mark.parametrize(("name", "kept"), [("a.txt", False), ("a.eml", False), ("a.py", True)])
+def test_signs_that_look_like_a_plain_one_become_it_one_for_one_except_in_code(read: Read, name: str, kept: bool) -> None:
+    said = "toll =\xa0'40\u202feuros\u037e a co\u2011owner\u3000pays – “nothing”'\n"
+    folder, _ = read(name, said.encode() if name != "a.eml" else b"From: a@b.example\nTo: c@d.example\nSubject: x\n\n" + said.encode())
+    text = folder.parsed.text.read_text()
+    assert text.endswith(said if kept else "toll = '40 euros; a co-owner\u3000pays – “nothing”'\n")
 
 
 def test_it_names_the_path_of_an_archives_member_in_the_header(stored: Stored) -> None:

@@ -15,7 +15,6 @@ from ingest.parsers.pdf import PdfParser
 from tests.ingest import pdfs
 
 CONTRACT = Path(__file__).resolve().parents[2] / "samples" / "contract.pdf"
-PAGE = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
 
 
 def parse(tmp_path: Path, content: bytes, limits: Limits | None = None) -> list[ParsedPage]:
@@ -98,10 +97,7 @@ def test_an_earlier_page_tells_too(tmp_path: Path) -> None:
 
 
 def test_it_counts_an_emoji_as_one_character(tmp_path: Path) -> None:
-    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>"
-    table = "1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <65> <D83DDE42> endbfchar"
-    content = pdfs.by_hand("3 0 R", 1, PAGE, font=font, more=[f"<</Length {len(table)}>>\nstream\n{table}\nendstream"])
-    (page,) = parse(tmp_path, content)
+    (page,) = parse(tmp_path, pdfs.spelled("h🙂llo"))
     assert page.text == "h🙂llo"
     assert page.text[page.words[0].start : page.words[0].end] == "h🙂llo"
 
@@ -133,7 +129,7 @@ def test_it_refuses_a_truncated_pdf(tmp_path: Path) -> None:
 @pytest.mark.parametrize("claimed", [3, 1_000_000])
 def test_it_ends_on_a_page_tree_that_contains_itself(tmp_path: Path, claimed: int) -> None:
     with pytest.raises(FileRefused, match="damaged"):
-        parse(tmp_path, pdfs.by_hand("2 0 R", claimed, PAGE))
+        parse(tmp_path, pdfs.by_hand("2 0 R", claimed, pdfs.PAGE))
 
 
 def test_it_refuses_more_pages_than_the_limit(tmp_path: Path) -> None:
@@ -142,6 +138,6 @@ def test_it_refuses_more_pages_than_the_limit(tmp_path: Path) -> None:
 
 
 def test_it_reads_a_page_of_absurd_size(tmp_path: Path) -> None:
-    (page,) = parse(tmp_path, pdfs.by_hand("3 0 R", 1, PAGE.replace("0 0 612 792", "0 0 1e9 1e9")))
+    (page,) = parse(tmp_path, pdfs.by_hand("3 0 R", 1, pdfs.PAGE.replace("0 0 612 792", "0 0 1e9 1e9")))
     assert page.text == "hello"
     assert all(0 <= side <= 1 for side in page.words[0].box)

@@ -12,7 +12,6 @@ from ingest.limits import Limits
 from ingest.render import AHEAD_AT_ONCE, draw_ahead, image_path, page_image
 from ingest.storage import DocumentFolder
 from tests.ingest import pdfs
-from tests.ingest.test_pdf import PAGE
 
 Stored = Callable[[bytes], DocumentFolder]
 
@@ -69,7 +68,7 @@ def test_it_says_when_a_page_cannot_be_drawn(stored: Stored, content: bytes, pag
 
 
 def test_it_caps_the_pixels_of_a_page_that_is_all_height(stored: Stored) -> None:
-    folder = stored(pdfs.by_hand("3 0 R", 1, PAGE.replace("0 0 612 792", "0 0 100 14000")))
+    folder = stored(pdfs.by_hand("3 0 R", 1, pdfs.PAGE.replace("0 0 612 792", "0 0 100 14000")))
     with Image.open(page_image(folder, 1, 1800)) as image:
         assert image.width * image.height <= Limits().image_pixels * 1.01
 
