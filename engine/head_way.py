@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.asked import Asked
-from engine.calibration import FOUND_THRESHOLD, LOOK_CHUNKS, READ_CHUNKS, SPAN_TOKENS
+from engine.calibration import FOUND_THRESHOLD, LOOK_CHUNKS, LOOK_FIRST, READ_CHUNKS, SPAN_TOKENS, SURE
 from engine.chat_format import Asked as Put
 from engine.events import AnswerEvent, Done, Token, Usage
 from engine.index import Indexer
@@ -54,22 +54,27 @@ class HeadWay(SpanWay):
 
     def look(self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, spent: Spent, limit: int) -> Steps[Found]:
         """The chunks found by words and by the scan, the best of them read and put in order."""
-        found, _ = yield from self.read_places(prompt, hits, question, spent, limit, LOOK_CHUNKS)
+        found, _ = yield from self.read_places(prompt, hits, question, spent, limit)
         return found
 
     def read_places(
-        self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, spent: Spent, limit: int, most: int
+        self, prompt: Prompt, hits: Sequence[LexicalHit], question: str, spent: Spent, limit: int, most: int | None = None
     ) -> Steps[tuple[Found, list[ReadPlace]]]:
-        """What `look` says, and what the head made of the first places, best first."""
+        """What `look` says, and what the head made of the first places, best first: of so many as `most` says; else of LOOK_FIRST, and of
+        those up to LOOK_CHUNKS where none of the first surely answers."""
         if not terms(question) or not prompt.chunks:
             return Found([]), []
         put = self._chat.ask(question)
         found = yield from self.locate(prompt, hits, put, limit)
-        read = yield from self._put(prompt, found.places[:most], put, spent)
-        return replace(found, places=[each.place for each in read] + found.places[most:]), read
+        read: list[ReadPlace] = []
+        for end in (LOOK_FIRST, LOOK_CHUNKS) if most is None else (most,):
+            if not read or read[0].odds < SURE:
+                read += yield from self._put(prompt, found.places[len(read) : end], put, spent)
+                read.sort(key=lambda each: each.odds, reverse=True)
+        return replace(found, places=[each.place for each in read] + found.places[len(read) :]), read
 
     def _put(self, prompt: Prompt, places: Sequence[Place], put: Put, spent: Spent) -> Steps[list[ReadPlace]]:
-        """Every place with the question put to it, best first. `spent` grows by what it took to read chunks that were not stored."""
+        """Every place with the question put to it. `spent` grows by what it took to read chunks that were not stored."""
         if not places:
             return []
         caches = []
@@ -83,7 +88,7 @@ class HeadWay(SpanWay):
         for place, cache, mean in zip(places, caches, means, strict=True):
             read.append(self._head.read(replace(place, likelihood=mean - alone), cache, put))
             yield ()  # others have a turn
-        return sorted(read, key=lambda each: each.odds, reverse=True)
+        return read
 
     def sentences(self, question: str, read: Sequence[tuple[ReadPlace, str]]) -> list[Sentence]:
         """Those of chunks that were read, each with its body's text, that may hold the answer, best first by what is known so far."""
@@ -112,8 +117,7 @@ class HeadWay(SpanWay):
 
     def _answer(self, asked: Asked, hits: Sequence[LexicalHit], limit: int) -> Telling[AnswerEvent, None]:
         prompt, options, texts, spent = asked.prompt, asked.options, asked.texts, Spent()
-        most = options.read_chunks or LOOK_CHUNKS
-        located, read = yield from self.read_places(prompt, hits, asked.bare, spent, limit, most)
+        located, read = yield from self.read_places(prompt, hits, asked.bare, spent, limit, options.read_chunks)
         asked.clock.located()
         for place in located.places:
             yield texts.located(place)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine.cache.store import ChunkStore
-from engine.calibration import LOOK_CHUNKS, READ_CHUNKS
+from engine.calibration import LOOK_CHUNKS, LOOK_FIRST, READ_CHUNKS
 from engine.engine import Engine
 from engine.errors import ModelDamaged
 from engine.events import AnswerOptions, Done, Located, Quote, Token
@@ -183,14 +183,24 @@ def test_below_the_threshold_nothing_is_said(reading: Engine, prompt: Prompt) ->
 def test_so_many_are_read_as_the_options_say(reading: Engine, tmp_path: Path) -> None:
     prompt = make_prompt(tmp_path, reading.tokenizer, {"ship": BODIES, "sister": BODIES})
     assert prompt.chunks > LOOK_CHUNKS
-    for options, read in (
-        (AnswerOptions(), LOOK_CHUNKS),
-        (AnswerOptions(read_chunks=2), 2),
-        (AnswerOptions(locate_chunks=3), 3),
-    ):
+    for options, read in ((AnswerOptions(read_chunks=LOOK_CHUNKS), LOOK_CHUNKS), (AnswerOptions(locate_chunks=3), 3)):
         done = list(reading.answer(prompt, QUESTION, options=options))[-1]
         assert isinstance(done, Done)
         assert done.usage.read_chunks == read
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(("sure", "read"), [(-100.0, LOOK_FIRST), (100.0, LOOK_CHUNKS)])
+def test_the_others_are_read_only_where_none_of_the_first_surely_answers(
+    reading: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sure: float, read: int
+) -> None:
+    monkeypatch.setattr("engine.head_way.SURE", sure)
+    prompt = make_prompt(tmp_path, reading.tokenizer, {"ship": BODIES, "sister": BODIES})
+    one, other = (list(reading.answer(prompt, QUESTION, options=AnswerOptions(read_chunks=most))) for most in (None, read))
+    assert [event.usage.read_chunks for event in (one[-1], other[-1]) if isinstance(event, Done)] == [read, read]
+    found, all_at_once = ([event for event in events if isinstance(event, Located)] for events in (one, other))
+    assert [(event.document, event.chunk) for event in found] == [(event.document, event.chunk) for event in all_at_once]
+    assert [event.score for event in found] == pytest.approx([event.score for event in all_at_once], abs=1e-4)
 
 
 @pytest.mark.weights
@@ -199,10 +209,9 @@ def test_a_question_put_to_nothing_beside_the_chunks_counts_as_put_to_nothing_al
 ) -> None:
     bare = replace(open_model(weights_folder), reading=None, close=None)
     with closing(Engine(bare, ChunkStore(tmp_path / "store"), "spans")) as plain:
-        (one, other) = (
-            {event.start_char: event.likelihood for event in engine.answer(prompt, QUESTION) if isinstance(event, Located)}
-            for engine in (reading, plain)
-        )
+        everywhere = AnswerOptions(read_chunks=LOOK_CHUNKS)
+        said = (engine.answer(prompt, QUESTION, options=everywhere) for engine in (reading, plain))
+        one, other = ({event.start_char: event.likelihood for event in events if isinstance(event, Located)} for events in said)
     assert None not in other.values()
     assert one == other
 
