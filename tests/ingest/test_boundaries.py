@@ -35,6 +35,25 @@ def test_it_ends_a_body_before_a_clause_and_not_at_the_sentence_or_paragraph_aro
     assert split(text, kind) == (BEFORE + "\n" + BEFORE, text[len(BEFORE) * 2 + 1 :])
 
 
+@pytest.mark.parametrize("kind", [Kind.PAGED, Kind.TEXT])
+@pytest.mark.parametrize(
+    "headed",
+    [
+        "ARTICLE 8 FINANCIAL TERMS\n\n8.1 Upfront Payment. Following execution of\nthis",
+        "ARTICLE XIII\nCONFIDENTIALITY\n\nSection 13.1 Secrets. What is said\nhere",
+        "\nDefinitions\n\nIn this agreement words mean\nmuch",
+    ],
+)
+def test_a_heading_stays_with_what_it_heads(headed: str, kind: Kind) -> None:
+    said, blank = headed.lstrip("\n"), headed[: len(headed) - len(headed.lstrip("\n"))]
+    assert split(BEFORE + headed, kind) == (BEFORE + blank, said)
+
+
+@pytest.mark.parametrize("line", ["8.1 Fees are paid.", "8.1 Fees are:", "8.1 Fees " + "of many kinds " * 8])
+def test_a_clause_of_one_sentence_is_no_heading(line: str) -> None:
+    assert split(f"{BEFORE}{line}\n8.2 Costs are borne", Kind.PAGED)[1] == "8.2 Costs are borne"
+
+
 @pytest.mark.parametrize(
     "item", ["(a) the first of", "(iv) the fourth of", "(12) the twelfth of", "7.2.1 what a clause of", "7.2.1.4. a part of"]
 )
