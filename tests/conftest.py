@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.processes import PASSWORD, Longread, Visitor, wait_for
 from tests.remote_server import CLAUSE, Scripted, Slow, scripted
 from webapp.accounts.models import User
 from webapp.core.broker import broker
 from webapp.library.models import Collection
+
+# An example that takes long says that the machine is busy, and nothing of what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

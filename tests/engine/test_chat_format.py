@@ -120,7 +120,7 @@ def test_it_writes_a_question_over_a_chunk_as_the_template_does(family: tuple[To
     assert ours.decode(asked.ids[asked.first : asked.end]) == " How much is it?"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(text=st.sampled_from([HOSTILE, *TRICKY]) | st.text(max_size=30))
 def test_it_lets_no_text_become_a_mark(family: tuple[Tokenizer, Any], text: str) -> None:
     tokenizer = family[0]

@@ -64,7 +64,7 @@ def llama3() -> Tokenizer:
     return Tokenizer(llama3_json())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=st.lists(PIECES, max_size=60).map("".join) | st.text(st.characters(codec="utf-8"), max_size=40))
 def test_it_spells_every_text_exactly(tokenizer: Tokenizer, text: str) -> None:
     ids = tokenizer.encode(text).tolist()
@@ -74,7 +74,7 @@ def test_it_spells_every_text_exactly(tokenizer: Tokenizer, text: str) -> None:
     assert not set(ids) & set(tokenizer.specials.values())
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(text=st.lists(PIECES, max_size=60).map("".join))
 def test_it_cuts_only_where_a_token_ends(tokenizer: Tokenizer, text: str) -> None:
     whole = tokenizer.encode(text).tolist()

@@ -100,7 +100,7 @@ def test_it_keeps_the_old_rows_when_new_ones_fail(index: LexicalIndex) -> None:
     assert len(index.search("apple", None, 5)) == 2
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     question=st.text(st.characters())
     | st.sampled_from(['"', "NEAR(apple banana)", "apple*", "text:apple", "a AND", "😀", "", "-apple", "'; DROP", "\x00"])

@@ -87,7 +87,7 @@ def test_it_agrees_with_tiktoken_on_whole_files(tokenizer: Tokenizer, theirs: ti
     assert len(set(ids)) > 2000  # most of the vocabulary is in use
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(text=st.lists(PIECES, max_size=60).map("".join) | st.text(st.characters(codec="utf-8"), max_size=40))
 def test_it_agrees_with_tiktoken_on_any_text(tokenizer: Tokenizer, theirs: tiktoken.Encoding, text: str) -> None:
     ids = tokenizer.encode(text).tolist()
@@ -95,7 +95,7 @@ def test_it_agrees_with_tiktoken_on_any_text(tokenizer: Tokenizer, theirs: tikto
     assert b"".join(tokenizer.token_bytes(id) for id in ids) == text.encode()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     words=st.lists(st.text("abc", min_size=2, max_size=7), unique=True, max_size=40),
     texts=st.lists(st.text("abc", max_size=30), min_size=10, max_size=10),

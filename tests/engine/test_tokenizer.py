@@ -82,7 +82,7 @@ def test_it_splits_other_digits_where_transformers_does_not(tokenizer: Tokenizer
     assert tokenizer.token_bytes(tokenizer.encode(OTHER_DIGITS)[6]) == b" "
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=st.text(st.characters(codec="utf-8", max_codepoint=0x3FFFF, exclude_characters=UNSPELLABLE)))
 def test_it_spells_every_text_exactly(tokenizer: Tokenizer, text: str) -> None:
     ids = tokenizer.encode(text).tolist()
@@ -91,7 +91,7 @@ def test_it_spells_every_text_exactly(tokenizer: Tokenizer, text: str) -> None:
     assert sum(tokenizer.byte_lengths[ids]) == len(text.encode())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=st.text(st.characters(codec="utf-8") | st.sampled_from(UNSPELLABLE + "\U00041234")))
 def test_it_keeps_byte_offsets_where_the_vocabulary_lacks_a_byte(tokenizer: Tokenizer, text: str) -> None:
     assert sum(tokenizer.byte_lengths[tokenizer.encode(text)]) == len(text.encode())

@@ -169,7 +169,7 @@ def test_it_builds_with_the_real_tokenizer() -> None:
 
 @pytest.mark.weights
 @given(st.text(st.sampled_from("ab. \n\f\t#é日🙂),;:_-'12\xa0\u2028\x07"), max_size=900))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_a_body_has_the_tokens_that_it_has_alone(text: str) -> None:
     """However they were had: the same text has the same tokens in every document, or its state would not be found."""
     tokenizer = bundled()
