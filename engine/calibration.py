@@ -12,8 +12,8 @@ from dataclasses import dataclass
 # How many chunks are named, how many of them the model looks at, and in how many it looks for the answer's sentence.
 LOCATE_CHUNKS = 16
 LOOK_CHUNKS = 12
-# A reading head reads so many of them first, and the others where the best of these has log-odds below: on held-back contracts and with
-# these numbers the same chunks come first as if all were read, in two thirds of the time (docs/log.md, 2026-11-23).
+# A reading head reads so many of them first, and the others only where the best of these has lower log-odds. On held-back contracts as many
+# questions have their chunk first, or among five, as where all are read (docs/log.md, 2026-11-23).
 LOOK_FIRST = 6
 SURE = 2.0
 READ_CHUNKS = 3
