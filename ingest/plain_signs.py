@@ -2,7 +2,7 @@
 
 Browsers and word processors write PDFs in which a no-break space stands between all words and each semicolon is a Greek question mark. They
 look the same to whoever reads. A tokenizer spells each as two rare tokens or three: such a page took twice as many as another, was cut into
-twice as many chunks, few of them at a sentence's end, and was read by a model that never saw the like; no search that is typed finds it.
+twice as many chunks, few of them at a sentence's end, and was read by a model that hardly saw the like; no search that is typed finds it.
 Knows no format. The blank of Chinese and Japanese texts, as wide as their characters, is theirs.
 """
 
