@@ -1,4 +1,5 @@
-"""Words as a pattern that takes signs for each other where people do: curly and straight quotation marks, kinds of dashes, any blanks.
+"""Words as a pattern that takes signs for each other where people do: curly and straight quotation marks, kinds of dashes, any blanks, and
+the Greek question mark that PDFs have for a semicolon.
 
 Each sign stands for exactly one other, so what a match spans is the text's own. Imports no torch.
 """
@@ -7,8 +8,9 @@ from __future__ import annotations
 
 import re
 
-# Keyboards have the first of each; books and office programs write the others, and OCR does not tell them apart.
-ALIKE = ('"“”„‟″', "'‘’‚‛′", "-\u2010\u2011\u2012–—\u2015\u2212")
+# Keyboards have the first of each; books and office programs write the others, and OCR does not tell them apart. Who copies out of a file has
+# its own signs, and finds the plain ones that its text was given (ingest.plain_signs).
+ALIKE = ('"“”„‟″', "'‘’‚‛′", "-\u2010\u2011\u2012–—\u2015\u2212", ";\u037e")
 _PLAIN = str.maketrans({sign: signs[0] for signs in ALIKE for sign in signs[1:]})
 _CLASSES = {sign: f"[{re.escape(signs)}]" for signs in ALIKE for sign in signs}
 

@@ -183,7 +183,11 @@ def test_below_the_threshold_nothing_is_said(reading: Engine, prompt: Prompt) ->
 def test_so_many_are_read_as_the_options_say(reading: Engine, tmp_path: Path) -> None:
     prompt = make_prompt(tmp_path, reading.tokenizer, {"ship": BODIES, "sister": BODIES})
     assert prompt.chunks > LOOK_CHUNKS
-    for options, read in ((AnswerOptions(read_chunks=LOOK_CHUNKS), LOOK_CHUNKS), (AnswerOptions(locate_chunks=3), 3)):
+    for options, read in (
+        (AnswerOptions(read_chunks=2), 2),
+        (AnswerOptions(read_chunks=LOOK_CHUNKS), LOOK_CHUNKS),
+        (AnswerOptions(locate_chunks=3), 3),
+    ):
         done = list(reading.answer(prompt, QUESTION, options=options))[-1]
         assert isinstance(done, Done)
         assert done.usage.read_chunks == read

@@ -118,6 +118,11 @@ def test_it_takes_dashes_for_each_other() -> None:
     assert [hit.start for hit in find("pages 10–20, 10-20, 10‑20 and 10 20", "10-20")] == [6, 13, 20]
 
 
+def test_it_finds_what_was_copied_out_of_a_file_with_signs_that_the_text_has_plain() -> None:
+    (hit,) = find("the fee; a co-owner pays", "fee\u037e\xa0a co\u2011owner")
+    assert hit.words == "fee; a co-owner"
+
+
 def test_it_lays_each_line_of_a_page_over_its_image() -> None:
     text = "Two words\nnext"
     words = np.array([(0, 3, 1, 0.1, 0.1, 0.2, 0.12), (4, 9, 1, 0.25, 0.1, 0.4, 0.12), (10, 14, 1, 0.1, 0.13, 0.2, 0.15)], dtype=WORD_ROW)
