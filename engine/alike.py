@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-# Keyboards have the first of each; books and office programs write the others, and OCR does not tell them apart. Who copies out of a file has
-# its own signs, and finds the plain ones that its text was given (ingest.plain_signs).
+# Keyboards have the first of each; books and office programs write the others, and OCR does not tell them apart. Who copies words out of a
+# file copies its signs, where its text here was given the plain ones (ingest.plain_signs).
 ALIKE = ('"“”„‟″', "'‘’‚‛′", "-\u2010\u2011\u2012–—\u2015\u2212", ";\u037e")
 _PLAIN = str.maketrans({sign: signs[0] for signs in ALIKE for sign in signs[1:]})
 _CLASSES = {sign: f"[{re.escape(signs)}]" for signs in ALIKE for sign in signs}
